@@ -1,0 +1,1 @@
+"""What the spine stands on: values and rules, and one room per thing in the world."""
