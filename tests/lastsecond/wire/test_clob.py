@@ -1,0 +1,76 @@
+"""REST answers of the CLOB become values, or a WireError, and nothing else."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lastsecond.errors import WireError
+from lastsecond.wire.clob import decode_book, decode_time
+
+RECORDED = (Path(__file__).parents[2] / "data" / "wire" / "clob_book.json").read_bytes()
+
+
+def test_reads_a_recorded_book() -> None:
+    """A recorded answer of GET /book gives every level and the tick."""
+    book = decode_book(RECORDED)
+    assert book.asset_id.startswith("10256298")
+    assert (book.timestamp, book.tick_size) == (1782201457021, 10_000)
+    assert (len(book.bids), len(book.asks)) == (35, 35)
+    assert book.bids[-1] == (490_000, 65_000_000)
+    assert book.asks[-1] == (510_000, 72_000_000)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"<html></html>",
+        b'{"error": "No orderbook exists for the requested token id"}',
+        RECORDED[:-2],
+        RECORDED.replace(b'"0.49"', b'"x"'),
+        RECORDED.replace(b'"asset_id"', b'"asset"'),
+    ],
+)
+def test_refuses_what_is_no_book(body: bytes) -> None:
+    """A page, an error, half a book or a bad level raises WireError."""
+    with pytest.raises(WireError, match="not a book"):
+        decode_book(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"1776252581",
+        b" 1776252581\n",
+        b'"1776252581"',
+        b'{"time": 1776252581}',
+        b'{"timestamp": "1776252581"}',
+    ],
+)
+def test_reads_the_time(body: bytes) -> None:
+    """The exchange's second is read bare or from the object an SDK expects."""
+    assert decode_time(body) == 1776252581
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"true", b"-1", b"1776252581948", b"1.5", b"[1]", b"<html>"]
+)
+def test_refuses_what_is_no_time(body: bytes) -> None:
+    """Milliseconds, fractions and pages are no Unix second."""
+    with pytest.raises(WireError, match="not a time"):
+        decode_time(body)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=40) | st.integers().map(lambda number: b"%d" % number))
+def test_any_answer_is_a_value_or_a_wire_error(body: bytes) -> None:
+    """No bytes make either decoder raise anything but WireError."""
+    with suppress(WireError):
+        decode_book(body)
+    with suppress(WireError):
+        decode_time(body)
