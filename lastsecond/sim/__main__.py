@@ -1,0 +1,68 @@
+"""Serve the simulated exchange until Ctrl-C: ``python -m lastsecond.sim --help``."""
+
+import argparse
+import asyncio
+import logging
+import sys
+
+from lastsecond.clock import SystemClock
+from lastsecond.errors import WorldError
+from lastsecond.sim import SimulatedExchange
+from lastsecond.sim.scenarios import Recorded, Scenario, Seeded
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run it; the exit code is 0 after Ctrl-C and 2 when the port is taken."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    scenario: Scenario = Recorded()
+    if options.scenario == "seeded":
+        scenario = Seeded(options.seed)
+    try:
+        asyncio.run(_serve(options.port, scenario))
+    except KeyboardInterrupt:
+        return 0
+    except WorldError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lastsecond.sim",
+        description="A Polymarket on this machine: Gamma, the CLOB's reads and its "
+        "market channel, with markets that close soon. No network, no money.",
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)"
+    )
+    parser.add_argument(
+        "--scenario",
+        choices=("recorded", "seeded"),
+        default="recorded",
+        help="recorded: genuine last minutes, over and over (default); "
+        "seeded: made-up markets in the windows that are open now",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="what the seeded markets grow from"
+    )
+    return parser
+
+
+async def _serve(port: int, scenario: Scenario) -> None:
+    clock = SystemClock()
+    async with SimulatedExchange(clock, port=port) as exchange:
+        print(f"Gamma and CLOB: {exchange.http_url}")
+        print(f"Market channel: {exchange.ws_url}")
+        print("Point the bot here with:")
+        print(f"  GAMMA_HOST={exchange.http_url}")
+        print(f"  CLOB_HOST={exchange.http_url}")
+        print(f"  CLOB_WS_URL={exchange.ws_url}")
+        print("Ctrl-C ends it.", flush=True)
+        while True:
+            await scenario.play(exchange, clock)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

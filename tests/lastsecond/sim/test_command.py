@@ -1,0 +1,60 @@
+"""``python -m lastsecond.sim`` from outside."""
+
+import asyncio
+import re
+import signal
+import sys
+
+import aiohttp
+import pytest
+
+from lastsecond.clock import SystemClock
+from lastsecond.sim import SimulatedExchange
+from lastsecond.sim.__main__ import main
+
+
+async def test_it_tells_its_urls_serves_and_ends_cleanly() -> None:
+    """It prints what to set, answers there, and Ctrl-C ends it with 0 and no noise."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "lastsecond.sim",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    told = (await process.stdout.readuntil(b"Ctrl-C ends it.")).decode()
+    settings = dict(re.findall(r"(GAMMA_HOST|CLOB_HOST|CLOB_WS_URL)=(\S+)", told))
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(settings["CLOB_WS_URL"]) as socket,
+    ):
+        url = settings["GAMMA_HOST"] + "/public-search?q=bitcoin"
+        async with session.get(url) as response:
+            found = await response.json()
+        process.send_signal(signal.SIGINT)
+        await socket.receive()
+    _, errors = await process.communicate()
+    assert set(settings) == {"GAMMA_HOST", "CLOB_HOST", "CLOB_WS_URL"}
+    assert found["pagination"]["totalResults"] == 6
+    assert (process.returncode, errors) == (0, b"")
+
+
+async def test_a_taken_port_ends_it_with_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It says that it cannot listen, and exits 2."""
+    async with SimulatedExchange(SystemClock()) as exchange:
+        port = exchange.http_url.rpartition(":")[2]
+        code = await asyncio.to_thread(main, ["--port", port, "--scenario", "seeded"])
+    assert code == 2
+    assert capsys.readouterr().err.startswith(f"cannot listen on port {port}")
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help is for a person who has not read the code."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert all(option in text for option in ("--port", "--scenario", "--seed"))
