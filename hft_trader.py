@@ -26,7 +26,6 @@ from lastsecond.wire.market_channel import (
     BookSnapshot,
     Event,
     LastTrade,
-    MarketResolved,
     PriceChange,
     TickSizeChange,
 )
@@ -48,6 +47,7 @@ class SkipReason(StrEnum):
     NO_FAVOURITE = "no_favourite"  # equal asks, or none above MIN_PRICE
     ABOVE_CAP = "above_cap"  # the favourite's best ask exceeds MAX_PRICE
     STOPPED = "stopped"  # the program was told to stop
+    WOKE_LATE = "woke_late"  # this machine came to the trigger only after the close
     FAILED = "failed"  # a fault of this program; the log has it
 
 
@@ -215,9 +215,10 @@ class LastSecondTrader:
             case BestBidAsk() | LastTrade() if data.asset_id in self._books:
                 self._books[data.asset_id].touch(source, at)
             case TickSizeChange() if data.asset_id in self._books:
-                logger.debug("TICK %s tick=%s", self.ticker, data.new_tick_size)
-            case MarketResolved() if data.market == self.condition_id:
-                logger.info("RESOLVED %s winner=%s", self.ticker, data.winning_outcome)
+                book = self._books[data.asset_id]
+                if book.set_tick(data.new_tick_size, source, at):
+                    tick = money.text(data.new_tick_size)
+                    logger.debug("TICK %s tick=%s", self.ticker, tick)
             case _:
                 return
         self._refresh()
@@ -255,7 +256,7 @@ class LastSecondTrader:
             if self._buying.is_set():
                 await self.execute_order()
             else:
-                self.skip(reason or SkipReason.FAILED, known)
+                self.skip(reason or SkipReason.WOKE_LATE, known)
             await close
         finally:
             close.cancel()

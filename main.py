@@ -85,7 +85,7 @@ class TradingBotRunner:
             await self._world.clock.sleep(self.POLL_INTERVAL)
         if self.active_traders:
             await asyncio.wait(self.active_traders.values())
-        await self._world.epilogue()
+            await self._world.epilogue()
 
     async def start_trader_for_market(self, market: MarketInfo) -> None:
         """Wait for TRADER_START_BUFFER before the close, then trade to the close.
@@ -102,7 +102,11 @@ class TradingBotRunner:
             )
             return
         lead = round(self.TRADER_START_BUFFER * NANOSECONDS)
-        await self._world.clock.sleep_until(close - lead)
+        try:
+            await self._world.clock.sleep_until(close - lead)
+        except asyncio.CancelledError:
+            trader.skip(SkipReason.STOPPED)
+            raise
         self._unconnected.pop(condition_id, None)
         try:
             await trader.run()
@@ -367,12 +371,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with logging_to(
             Path(settings.log_dir), level=options.log_level, secrets=settings.secrets()
         ):
-            if options.live:
-                return asyncio.run(warn_live(settings))
-            return asyncio.run(trade(settings, sim=options.sim, once=options.once))
+            return _run(options, settings)
     except LastSecondError as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    try:
+        if options.live:
+            return asyncio.run(warn_live(settings))
+        return asyncio.run(trade(settings, sim=options.sim, once=options.once))
+    except LastSecondError:
+        raise
+    except Exception:
+        logger.critical("FAULT of this program", exc_info=True)
+        return 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A BTC or ETH "Up or Down" market lives in a window of 5 or 15 minutes. Its slug is
 ``{asset}-updown-{interval}-{epoch}``, epoch being the Unix second at which the window
-*starts*, aligned to the interval (PROTOCOL: Gamma, seen 2026-09-28; docs/exchange.md).
+*starts*, aligned to the interval (seen 2026-09-28; docs/exchange.md).
 """
 
 import re

@@ -5,8 +5,9 @@ The laws of this file:
 - A book is built from one socket only, in that socket's order; streams are never mixed,
   so a late copy of a change cannot undo a newer one.
 - The book with the newest exchange timestamp leads; the first socket to deliver wins.
-- At equal timestamps the two books must show the same best prices. Where they do not,
-  for longer than LASTING, the token is in dispute.
+- Several changes may carry one timestamp, so two books are compared as they stood at
+  its end: when each has moved on, or both have rested. A difference that lasts puts the
+  token in dispute.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ from lastsecond.wire.market_channel import BookSnapshot, LevelChange
 LASTING = NANOSECONDS // 2
 """Monotonic ns after which a difference between the sockets counts."""
 
+_REMEMBERED = 256
+_Best = tuple[int | None, int | None]
+
 
 class MergedBook:
     """Two sockets' books of one token, and which of them to believe."""
@@ -27,6 +31,8 @@ class MergedBook:
         self.token_id = token_id
         self.books = (Book(token_id), Book(token_id))
         self._differs_since: int | None = None
+        self._changed_at = 0
+        self._ends: dict[int, tuple[int, _Best]] = {}
 
     @property
     def leading(self) -> Book:
@@ -44,21 +50,34 @@ class MergedBook:
         return now - max(seen) if seen else None
 
     def in_dispute(self, now: int) -> bool:
-        """Whether the sockets have differed at equal timestamps for LASTING."""
-        since = self._differs_since
-        return since is not None and now - since >= LASTING
+        """Whether the sockets showed different ends of one timestamp, for LASTING."""
+        if self._differs_since is not None:
+            return now - self._differs_since >= LASTING
+        first, second = self.books
+        at_rest = now - self._changed_at >= LASTING
+        together = first.timestamp == second.timestamp
+        return at_rest and together and _best(first) != _best(second)
 
     def snapshot(self, event: BookSnapshot, source: int, at: int) -> None:
         """Take a whole book from socket ``source`` (0 or 1)."""
-        self.books[source].replace(event, at)
-        self._compare(at)
+        before = self.books[source].timestamp, _best(self.books[source])
+        if self.books[source].replace(event, at):
+            self._moved_on(source, at, *before)
 
     def change(
         self, changes: Sequence[LevelChange], timestamp: int, source: int, at: int
     ) -> None:
         """Take this token's changes of one frame from socket ``source``."""
-        self.books[source].apply(changes, timestamp, at)
-        self._compare(at)
+        before = self.books[source].timestamp, _best(self.books[source])
+        if self.books[source].apply(changes, timestamp, at):
+            self._moved_on(source, at, *before)
+
+    def set_tick(self, tick: int, source: int, at: int) -> bool:
+        """Take a new tick size, micros; whether it is news from either socket."""
+        news = all(book.tick_size != tick for book in self.books)
+        self.books[source].tick_size = tick
+        self.touch(source, at)
+        return news
 
     def touch(self, source: int, at: int) -> None:
         """Take word from socket ``source`` that changes no level."""
@@ -71,26 +90,37 @@ class MergedBook:
         """
         lead = self.leading
         replaced = [book.replace(snapshot, at) for book in self.books]
-        self._compare(at)
         if any(replaced):
+            self._differs_since = None
+            self._ends.clear()
             return not self.leading.doubtful
-        best = (
+        said = (
             max((price for price, _ in snapshot.bids), default=None),
             min((price for price, _ in snapshot.asks), default=None),
         )
-        if lead.doubtful or best != (lead.best_bid, lead.best_ask):
+        if lead.doubtful or said != _best(lead):
             return False
         lead.confirm(at)
         return True
 
-    def _compare(self, at: int) -> None:
-        first, second = self.books
-        if not first.timestamp or first.timestamp != second.timestamp:
+    def _moved_on(self, source: int, at: int, timestamp: int, best: _Best) -> None:
+        """Compare how the timestamp that a book has left ended on either socket."""
+        self._changed_at = at
+        if not 0 < timestamp < self.books[source].timestamp:
             return
-        if (first.best_bid, first.best_ask) == (second.best_bid, second.best_ask):
+        seen = self._ends.pop(timestamp, None)
+        if seen is None or seen[0] == source:
+            self._ends[timestamp] = source, best
+            if len(self._ends) > _REMEMBERED:
+                del self._ends[next(iter(self._ends))]
+        elif seen[1] == best:
             self._differs_since = None
         elif self._differs_since is None:
             self._differs_since = at
+
+
+def _best(book: Book) -> _Best:
+    return book.best_bid, book.best_ask
 
 
 def _lead(book: Book) -> tuple[int, bool, int]:

@@ -81,7 +81,7 @@ class Upkeep:
                 )
                 for stream in silent:
                     renewals.create_task(stream.renew())
-                await self._mend(silent)
+                await self._mend(silent, trigger)
 
     async def confirm_quiet_books(self, trigger: int) -> None:
         """Ask once for each book that would be stale at the trigger if it stayed so."""
@@ -92,11 +92,12 @@ class Upkeep:
             for book in self._books
             if (age := book.age(now)) is None or age > BOOK_AGE_LIMIT - CONFIRM_LEAD
         ]
-        await asyncio.gather(*(self._ask(book) for book in quiet))
+        await asyncio.gather(*(self._ask(book, trigger) for book in quiet))
 
-    async def _mend(self, silent: Sequence[MarketStream]) -> None:
+    async def _mend(self, silent: Sequence[MarketStream], trigger: int) -> None:
         """Ask for what is doubtful or in dispute, each book every two seconds."""
         now = self._world.clock.monotonic()
+        asking = []
         for book in self._books:
             doubtful, dispute = book.leading.doubtful, book.in_dispute(now)
             asked = self._asked.get(book.token_id, now - _MENDING_INTERVAL)
@@ -113,14 +114,20 @@ class Upkeep:
                 dispute,
                 ",".join(stream.name for stream in silent) or "none",
             )
-            await self._ask(book)
+            asking.append(self._ask(book, trigger))
+        await asyncio.gather(*asking)
 
-    async def _ask(self, book: MergedBook) -> None:
-        """Let /book confirm or replace what the sockets said."""
+    async def _ask(self, book: MergedBook, trigger: int) -> None:
+        """Let /book confirm or replace what the sockets said, before the trigger."""
+        left = (trigger - self._world.clock.now()) / NANOSECONDS
+        if left <= 0:
+            return
         url = f"{self._world.clob_host}/book"
         params = [("token_id", book.token_id)]
         try:
-            body = await self._world.source.get(url, params, budget=_BOOK_BUDGET)
+            body = await self._world.source.get(
+                url, params, budget=min(left, _BOOK_BUDGET)
+            )
             snapshot = clob.decode_book(body)
         except (SourceError, WireError) as error:
             self._complain(str(error))

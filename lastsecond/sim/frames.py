@@ -34,7 +34,7 @@ class BookState:
 
 
 def rest_book(state: BookState) -> Json:
-    """The answer of ``/book``, its hash included (PROTOCOL 2.4)."""
+    """The answer of ``/book``, its hash included (docs/exchange.md)."""
     body: Json = {
         "market": state.condition_id,
         "asset_id": state.token,

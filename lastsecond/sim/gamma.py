@@ -1,4 +1,4 @@
-"""Gamma's public reads: search, events and markets (PROTOCOL 1.1, seen 2026-09-28)."""
+"""Gamma's public reads: search, events and markets (seen 2026-09-28)."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -1,6 +1,6 @@
 """Gamma's event and market objects, field for field as production writes them.
 
-Modelled on a recorded updown event (tests/data/SOURCES.md) and PROTOCOL 1.3.
+Modelled on a recorded updown event (tests/data/SOURCES.md).
 """
 
 import json

@@ -71,6 +71,45 @@ def test_a_passing_difference_is_no_dispute() -> None:
     assert not book.in_dispute(LASTING * 2)
 
 
+def test_a_lost_change_is_a_dispute_in_a_busy_market_too() -> None:
+    """Each end of a timestamp is compared, though the sockets are never in step."""
+    book = MergedBook(TOKEN)
+    for source in (YES, NO):
+        book.snapshot(snapshot(1, 970_000), source, at=0)
+    book.change([ask(960_000, 5, 960_000)], 2, YES, at=1)
+    for step in range(3, 9):
+        for source, timestamp in ((YES, step), (NO, step - 1)):
+            at = step * LASTING // 2
+            book.change([ask(990_000, step, 960_000)], timestamp, source, at)
+    assert book.in_dispute(4 * LASTING)
+
+
+def test_two_frames_of_one_millisecond_are_no_dispute() -> None:
+    """A socket that runs a frame behind the other for long differs in nothing."""
+    book = MergedBook(TOKEN)
+    for source in (YES, NO):
+        book.snapshot(snapshot(1, 970_000), source, at=0)
+    frames = [
+        ([ask(960_000, size, 960_000 if size else 970_000)], 10 * step)
+        for step in range(1, 200)
+        for size in (5, 0)
+    ]
+    for number, (entries, timestamp) in enumerate(frames):
+        at = number * LASTING // 50
+        book.change(entries, timestamp, YES, at)
+        if number:
+            book.change(*frames[number - 1], NO, at)
+        assert not book.in_dispute(at)
+
+
+def test_a_tick_is_news_once() -> None:
+    """The second socket's word of the same tick size is none."""
+    book = MergedBook(TOKEN)
+    assert book.set_tick(1_000, YES, at=1)
+    assert not book.set_tick(1_000, NO, at=2)
+    assert [b.tick_size for b in book.books] == [1_000, 1_000]
+
+
 def test_a_socket_left_behind_is_no_dispute() -> None:
     """At different timestamps a difference says nothing."""
     book = MergedBook(TOKEN)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from config import Settings
 from gamma_15m_finder import GammaAPI15mFinder
 from lastsecond import worlds
@@ -18,10 +20,9 @@ async def test_the_simulated_world_lists_recorded_markets_at_once() -> None:
         assert found is not None
         assert len(found) == len(CLOSES)
         assert world.gamma_host == world.clob_host
-        epilogue = asyncio.create_task(world.epilogue())
-        await asyncio.sleep(0.1)
-        assert not epilogue.done()
-        epilogue.cancel()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await world.epilogue()
 
 
 async def test_a_dry_runs_world_has_paper_and_the_hosts_it_was_given() -> None:

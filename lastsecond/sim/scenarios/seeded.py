@@ -1,7 +1,8 @@
 """A market made from a seed: a wandering price, a market maker, and the TWAP rule.
 
 Settlement is production's since August 2026: the mean price of the minute ending at the
-window's end against that of the minute ending at its start; a tie is Up (PROTOCOL 0.1).
+window's end against that of the minute ending at its start; a tie is Up
+(docs/exchange.md).
 The same seed, asset and window length give the same books.
 """
 
