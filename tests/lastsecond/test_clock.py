@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lastsecond.clock import JumpingLoop, LoopClock, SystemClock
+from lastsecond.clock import ExchangeClock, JumpingLoop, LoopClock, SystemClock
 from lastsecond.market import NANOSECONDS
+from lastsecond.offset import OffsetFault
 from tests.fakes import on_jumping_loop
 
 START = 1_800_000_000 * NANOSECONDS
@@ -44,6 +45,43 @@ async def test_sleep_until_never_returns_early() -> None:
     assert min(late) >= 0
 
 
+async def test_exact_waits_are_never_early_and_hardly_late() -> None:
+    """Two hundred short exact waits end at or after their time, most at once."""
+    clock, rng = SystemClock(), random.Random(7)
+    late = []
+    for _ in range(200):
+        when = clock.now() + rng.randrange(8_000_000)
+        await clock.wake_at(when)
+        late.append(clock.now() - when)
+    assert min(late) >= 0
+    assert sorted(late)[len(late) // 2] < 200_000
+
+
+async def test_exact_waits_at_once_are_never_early() -> None:
+    """Neither are many that end together."""
+    clock, rng = SystemClock(), random.Random(7)
+
+    async def lateness() -> int:
+        when = clock.now() + rng.randrange(20_000_000)
+        await clock.wake_at(when)
+        return clock.now() - when
+
+    late = await asyncio.gather(*(lateness() for _ in range(100)))
+    assert min(late) >= 0
+
+
+async def test_the_loop_goes_on_during_an_exact_wait() -> None:
+    """Other tasks run all the time while the last stretch is waited out."""
+    clock = SystemClock()
+    waiting = asyncio.create_task(clock.wake_at(clock.now() + 30_000_000))
+    longest, last = 0, clock.monotonic()
+    while not waiting.done():
+        await asyncio.sleep(0)
+        now = clock.monotonic()
+        longest, last = max(longest, now - last), now
+    assert longest < 25_000_000
+
+
 @pytest.mark.parametrize("behind", [0, 1, HOUR * NANOSECONDS])
 async def test_a_moment_that_has_come_is_not_waited_for(behind: int) -> None:
     """A time that is now or past returns without giving way to other tasks."""
@@ -51,7 +89,37 @@ async def test_a_moment_that_has_come_is_not_waited_for(behind: int) -> None:
     reached = asyncio.Event()
     asyncio.get_running_loop().call_soon(reached.set)
     await clock.sleep_until(clock.now() - behind)
+    await clock.wake_at(clock.now() - behind)
     assert not reached.is_set()
+
+
+def test_whoever_uses_the_systems_clock_trusts_it() -> None:
+    """A clock that is not measured against the exchange's has no fault."""
+    assert SystemClock().offset_fault(0) is None
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, -0.001, 0.001, HOUR])
+def test_an_exact_wait_follows_a_clock_that_is_set(ahead: float) -> None:
+    """Set in the last millisecond, it is waited for again, or over at once."""
+
+    class SetClock(LoopClock):
+        ahead = 0
+
+        def now(self) -> int:
+            return super().now() + self.ahead
+
+    async def wait() -> None:
+        clock = SetClock(START)
+        when = START + 10 * NANOSECONDS
+        waiting = asyncio.create_task(clock.wake_at(when))
+        await asyncio.sleep(9.999)
+        clock.ahead = round(ahead * NANOSECONDS)
+        await waiting
+        assert clock.now() >= when
+        expected = max(10 - ahead, 9.999)
+        assert abs(clock.monotonic() / NANOSECONDS - expected) <= 0.002
+
+    jump(wait())
 
 
 @on_jumping_loop
@@ -100,6 +168,26 @@ def test_long_times_pass_at_once(seconds: int) -> None:
     assert time.monotonic() - began < 1
 
 
+@pytest.mark.parametrize("years", [1, 10, 100])
+def test_time_does_not_stand_still_after_years(years: int) -> None:
+    """Where a float no longer holds a nanosecond, waits still end, hardly late."""
+
+    async def wait() -> None:
+        clock = LoopClock(START)
+        await clock.sleep(years * 52 * WEEK)
+        for left in (0, 1, 2, 1_000, NANOSECONDS, HOUR * NANOSECONDS):
+            when = clock.now() + left
+            await clock.sleep_until(when)
+            assert 0 <= clock.now() - when <= 2_000
+            await clock.wake_at(when + left)
+            assert 0 <= clock.now() - when - left <= 2_000
+        async with asyncio.timeout(HOUR):
+            await asyncio.sleep(1e-9)
+            await asyncio.sleep(0)
+
+    jump(wait())
+
+
 @given(
     already=st.floats(0, 4 * WEEK),
     nanoseconds=st.integers(0, 2 * HOUR * NANOSECONDS),
@@ -113,6 +201,8 @@ def test_jumped_waits_are_never_early(already: float, nanoseconds: int) -> None:
         when = clock.now() + nanoseconds
         await clock.sleep_until(when)
         assert 0 <= clock.now() - when <= 1_000
+        await clock.wake_at(when + nanoseconds)
+        assert 0 <= clock.now() - when - nanoseconds <= 1_000
 
     jump(wait())
 
@@ -185,3 +275,64 @@ def test_a_deadlock_raises() -> None:
 
     with pytest.raises(RuntimeError, match="cannot happen"):
         jump(forever())
+
+
+class Reckoned:
+    """A time that is corrected by hand."""
+
+    def __init__(self, machine: SystemClock) -> None:
+        self.machine = machine
+        self.ahead = 0
+
+    def now(self) -> int:
+        return self.machine.now() + self.ahead
+
+    def fault(self, limit: int) -> OffsetFault | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("by", "late"), [(-900, 0), (-1, 0), (1, 0), (400, 0), (900, 400)]
+)
+def test_a_correction_during_a_wait_is_obeyed(by: int, late: int) -> None:
+    """A wait ends once, late enough when corrected; a quarter is left to notice it."""
+
+    @on_jumping_loop
+    async def wait() -> None:
+        machine = LoopClock(START)
+        exchange = Reckoned(machine)
+        clock = ExchangeClock(machine, exchange)
+        when = clock.now() + 8 * NANOSECONDS
+        waiting = asyncio.create_task(clock.wake_at(when))
+        await asyncio.sleep(7)
+        exchange.ahead = by * 1_000_000
+        assert not waiting.done()
+        await waiting
+        assert 0 <= clock.now() - when - late * 1_000_000 <= 1_000
+        exchange.ahead = -NANOSECONDS
+        await asyncio.sleep(0)
+        assert clock.now() < when
+        assert waiting.done()
+
+    wait()
+
+
+async def test_never_early_while_the_offset_changes() -> None:
+    """Two hundred exact waits on the real loop are late enough when corrected."""
+    exchange = Reckoned(SystemClock())
+    clock = ExchangeClock(exchange.machine, exchange)
+
+    async def jitter() -> None:
+        for step in range(10_000):
+            exchange.ahead = (step * 7_919 % 5_000 - 2_500) * 1_000
+            await asyncio.sleep(0.000_1)
+
+    async def lateness(delay: int) -> int:
+        when = clock.now() + delay
+        await clock.wake_at(when)
+        return clock.now() - when
+
+    changes = asyncio.create_task(jitter())
+    late = await asyncio.gather(*(lateness(n * 997_001 % 10**8) for n in range(200)))
+    changes.cancel()
+    assert min(late) >= 0
