@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from multidict import MultiMapping
 
 
+class Text(str):
+    """A body as it is, where an answer is not a JSON value."""
+
+    __slots__ = ()
+
+
 class RefusedError(Exception):
     """A request that the exchange answers with an error."""
 
@@ -23,6 +29,9 @@ class Call:
     query: MultiMapping[str]
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    target: str = ""
+    """The path as it was sent, without the query."""
 
     def integer(self, name: str, default: int) -> int:
         """A whole number of at least 0. Raises RefusedError."""
@@ -45,7 +54,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A path, the parameters it takes, and its answer (a JSON value)."""
+    """A path, the parameters it takes, and its answer: a JSON value, or its text.
+
+    The answer may have to be awaited.
+    """
 
     method: str = "GET"
     path: str

@@ -56,6 +56,8 @@ class Connection:
     closed_at: int | None = None
     """Unix ns; None while open."""
     close_code: int | None = None
+    held: str | None = field(default=None, repr=False)
+    """A data frame that waits for the next one to overtake it."""
     outbox: asyncio.Queue[tuple[int, str | _Close]] = field(
         default_factory=asyncio.Queue, repr=False
     )
@@ -98,7 +100,7 @@ class Channel:
         if frame["event_type"] == "price_change" and self.faults.omit():
             return
         wanted = frozenset(tokens)
-        self._send(
+        self.send(
             frame,
             lambda connection: (
                 not wanted.isdisjoint(connection.subscribed)
@@ -108,7 +110,7 @@ class Channel:
 
     def announce(self, frame: Json) -> None:
         """Send to every socket with the custom feature: a ``new_market``."""
-        self._send(frame, lambda connection: connection.custom)
+        self.send(frame, lambda connection: connection.custom)
 
     def settle(self, tokens: Iterable[TokenId]) -> None:
         """Close every socket whose last unresolved token is among these."""
@@ -157,25 +159,29 @@ class Channel:
             if message.type is WSMsgType.ERROR:
                 return
             try:
-                self._take(connection, message.data)
+                self._receive(connection, message.data)
             except BadFrameError as error:
                 self._put(connection, _Close(WSCloseCode.POLICY_VIOLATION, str(error)))
 
-    def _take(self, connection: Connection, text: str | bytes) -> None:
+    def _receive(self, connection: Connection, text: str | bytes) -> None:
         if isinstance(text, bytes):
             raise BadFrameError("binary frame")
         connection.received.append(text)
         if text == "PING":
             self._put(connection, "PONG")
             return
-        frame = _parsed(text)
+        self.take(connection, text)
+
+    def take(self, connection: Connection, text: str) -> None:
+        """One text frame of a client, PING excepted. Raises BadFrameError."""
+        frame = parsed(text)
         tokens = _tokens(frame)
         if connection.started:
-            self._update(connection, frame, tokens)
+            self._operate(connection, frame, tokens)
         else:
-            self._start(connection, frame, tokens)
+            self._begin(connection, frame, tokens)
 
-    def _start(
+    def _begin(
         self, connection: Connection, frame: Json, tokens: list[TokenId]
     ) -> None:
         if set(frame) - _FIRST_KEYS or frame.get("type") != "market":
@@ -183,7 +189,7 @@ class Channel:
         connection.started = True
         self._subscribe(connection, frame, tokens)
 
-    def _update(
+    def _operate(
         self, connection: Connection, frame: Json, tokens: list[TokenId]
     ) -> None:
         operation = frame.get("operation")
@@ -206,7 +212,8 @@ class Channel:
         if added or not tokens:
             self._data(connection, json.dumps(self._opening(added)))
 
-    def _send(self, frame: Json, chosen: Callable[[Connection], bool]) -> None:
+    def send(self, frame: Json, chosen: Callable[[Connection], bool]) -> None:
+        """Send to every open socket that is chosen."""
         text = json.dumps(frame, separators=(",", ":"))
         for connection in self.connections:
             if connection.open and chosen(connection):
@@ -215,8 +222,15 @@ class Channel:
     def _data(self, connection: Connection, text: str) -> None:
         if self.faults.frozen(connection.index):
             return
-        for _ in range(2 if self.faults.duplicate_frames else 1):
-            self._put(connection, text)
+        frames = [text]
+        if self.faults.reorder_frames:
+            if connection.held is None:
+                connection.held = text
+                return
+            frames.append(connection.held)
+            connection.held = None
+        for frame in frames * (2 if self.faults.duplicate_frames else 1):
+            self._put(connection, frame)
 
     def _put(self, connection: Connection, item: str | _Close) -> None:
         if connection.outbox.qsize() == _SEND_BUFFER:
@@ -241,7 +255,8 @@ class Channel:
                 connection.sent += 1
 
 
-def _parsed(text: str) -> Json:
+def parsed(text: str) -> Json:
+    """A client's frame as an object. Raises BadFrameError."""
     try:
         frame = json.loads(text)
     except ValueError as error:

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from lastsecond.sim.order_faults import OrderFault
 
 Manner = Literal["answer", "hang", "truncate", "reset"]
 
@@ -19,6 +22,8 @@ class Severable(Protocol):
 class HttpFault:
     """What the next ``times`` requests for one path get instead of an answer.
 
+    A path that ends in ``*`` stands for all that begin like it; ``/order`` has faults
+    of its own (Faults.order).
     ``hang`` never answers, ``truncate`` promises more bytes than it sends, ``reset``
     resets the connection; ``answer`` sends status and body.
     """
@@ -33,7 +38,27 @@ class HttpFault:
     @property
     def content_type(self) -> str:
         """HTML for a body that looks like it, as an edge proxy would send."""
-        return "text/html" if self.body.startswith("<") else "application/json"
+        return content_type(self.body)
+
+    def meets(self, path: str) -> bool:
+        """Whether a request for this path fails; does not count it."""
+        if self.path.endswith("*"):
+            return self.times > 0 and path.startswith(self.path[:-1])
+        return self.times > 0 and path == self.path
+
+
+def content_type(body: str) -> str:
+    """HTML for a body that looks like it, JSON for any other."""
+    return "text/html" if body.startswith("<") else "application/json"
+
+
+@dataclass
+class _Planned:
+    """A fault waiting for its orders."""
+
+    fault: "OrderFault"
+    times: int
+    token: str | None
 
 
 @dataclass
@@ -45,6 +70,8 @@ class Faults:
     """Answer 503 to new websockets."""
     duplicate_frames: bool = False
     """Send every data frame twice."""
+    reorder_frames: bool = False
+    """Send data frames in pairs, the later one first."""
     omit_changes: int = 0
     """How many of the next price changes nobody is told of."""
     gamma_down: bool = False
@@ -52,6 +79,7 @@ class Faults:
     _frozen: set[int | None] = field(default_factory=set)
     _delays: dict[int | None, float] = field(default_factory=dict)
     _http: list[HttpFault] = field(default_factory=list)
+    _orders: list[_Planned] = field(default_factory=list)
 
     def freeze(self, index: int | None = None) -> None:
         """Drop all data for that connection, or for all present and future ones.
@@ -96,7 +124,24 @@ class Faults:
     def http_fault(self, path: str) -> HttpFault | None:
         """The fault that this request meets; counts it."""
         for fault in self._http:
-            if fault.path == path and fault.times > 0:
+            if fault.meets(path):
                 fault.times -= 1
                 return fault
+        return None
+
+    def order(
+        self, fault: "OrderFault", *, times: int = 1, token: str | None = None
+    ) -> None:
+        """Let the next orders meet this; with ``token``, only those that buy it.
+
+        Faults queue up: the first that fits is used up first.
+        """
+        self._orders.append(_Planned(fault, times, token))
+
+    def order_fault(self, token: str) -> "OrderFault | None":
+        """The fault that an order for this token meets; counts it."""
+        for planned in self._orders:
+            if planned.times > 0 and planned.token in {None, token}:
+                planned.times -= 1
+                return planned.fault
         return None

@@ -70,6 +70,8 @@ class SimMarket:
         self.closed_ns = 0
         """When it was resolved, Unix ns; 0 before."""
         self.wiped = False
+        self.ready = True
+        """Whether it takes orders yet; Gamma may list it minutes earlier."""
         self.price_to_beat: float | None = None
         """The window's opening TWAP in dollars, once published."""
         self.final_price: float | None = None
@@ -136,24 +138,11 @@ class SimMarket:
 
     def trade(self, outcome: Outcome, side: str, price: str, size: str) -> None:
         """A taker trades: what rests at that price is consumed, as far as it goes."""
-        taker, at, amount = Side(side), self._price(price), money.micros(size)
-        before = self._tops()
-        left = max(self.ladder.size(outcome, taker.other, at) - amount, 0)
-        self.ladder.put(outcome, taker.other, at, left)
-        self._last_trade = at if outcome is Outcome.UP else money.MICRO - at
-        self._trades += 1
-        self._touch()
-        self._audience.publish(
-            [self.tokens[outcome]],
-            frames.last_trade_price(
-                self.state(outcome),
-                taker,
-                amount,
-                naming.hexadecimal("trade", self.slug, str(self._trades)),
-            ),
-        )
-        self._send_books()
-        self._announce_top(before)
+        self._trade(outcome, Side(side), [(self._price(price), money.micros(size))])
+
+    def take(self, outcome: Outcome, fills: Sequence[Level]) -> None:
+        """An order buys this much of these asks; each level is one trade print."""
+        self._trade(outcome, Side.BUY, fills)
 
     def repeat(self) -> None:
         """Broadcast both books as they stand."""
@@ -227,6 +216,22 @@ class SimMarket:
                 self.condition_id, _milliseconds(self._updated), entries
             ),
         )
+        self._announce_top(before)
+
+    def _trade(self, outcome: Outcome, taker: Side, fills: Sequence[Level]) -> None:
+        before = self._tops()
+        for at, amount in fills:
+            left = max(self.ladder.size(outcome, taker.other, at) - amount, 0)
+            self.ladder.put(outcome, taker.other, at, left)
+            self._last_trade = at if outcome is Outcome.UP else money.MICRO - at
+            self._trades += 1
+            self._touch()
+            digest = naming.hexadecimal("trade", self.slug, str(self._trades))
+            self._audience.publish(
+                [self.tokens[outcome]],
+                frames.last_trade_price(self.state(outcome), taker, amount, digest),
+            )
+        self._send_books()
         self._announce_top(before)
 
     def _touch(self) -> None:

@@ -1,7 +1,8 @@
 """An exchange with one market, and a way to listen to it."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -70,3 +71,18 @@ def subscription(market: SimMarket, *, custom: bool = False) -> dict[str, object
         "assets_ids": [market.token(outcome) for outcome in Outcome],
         "custom_feature_enabled": custom,
     }
+
+
+@pytest.fixture
+def quick(exchange: SimulatedExchange) -> SimulatedExchange:
+    """The exchange without delays."""
+    exchange.taker_hold = 0.0
+    exchange.rules.mined_after = exchange.rules.confirmed_after = 0.0
+    return exchange
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Return once it is so; a test that waits in vain is ended by its timeout."""
+    async with asyncio.timeout(5):
+        while not reached():  # noqa: ASYNC110  # the exchange sets no event for tests
+            await asyncio.sleep(0.001)

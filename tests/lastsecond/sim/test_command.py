@@ -7,10 +7,13 @@ import sys
 
 import aiohttp
 import pytest
+from py_clob_client_v2.client import ClobClient
+from py_clob_client_v2.clob_types import AssetType, BalanceAllowanceParams
 
 from lastsecond.clock import SystemClock
 from lastsecond.sim import SimulatedExchange
 from lastsecond.sim.__main__ import main
+from tests.lastsecond.sim.trader import WALLET, address, key
 
 
 async def test_it_tells_its_urls_serves_and_ends_cleanly() -> None:
@@ -58,3 +61,36 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 0
     text = capsys.readouterr().out
     assert all(option in text for option in ("--port", "--scenario", "--seed"))
+
+
+def test_an_impossible_account_ends_it_with_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It says what is wrong with it, and exits 2."""
+    assert main(["--account", "0x1", "0x1", "0"]) == 2
+    assert capsys.readouterr().err == "not an address: 0x1\n"
+
+
+async def test_accounts_can_be_opened_from_outside() -> None:
+    """An account that was named can pay."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "lastsecond.sim"),
+        *("--account", address(5), WALLET, "2"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    told = (await process.stdout.readuntil(b"Ctrl-C ends it.")).decode()
+    found = re.search(r"CLOB_HOST=(\S+)", told)
+    assert found is not None
+
+    def balance() -> object:
+        client = ClobClient(found[1], 137, key=key(5), signature_type=2, funder=WALLET)
+        client.set_api_creds(client.derive_api_key())
+        asked = BalanceAllowanceParams(
+            asset_type=AssetType.COLLATERAL  # type: ignore[arg-type]  # a str in truth
+        )
+        return client.get_balance_allowance(asked)["balance"]
+
+    assert await asyncio.to_thread(balance) == "1000000000"
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 0

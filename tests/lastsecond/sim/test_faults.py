@@ -96,6 +96,20 @@ async def test_frames_can_be_doubled(
         assert await listener.next() == await listener.next()
 
 
+async def test_frames_can_overtake_each_other(
+    exchange: SimulatedExchange, market: SimMarket
+) -> None:
+    """Of two changes the later arrives first."""
+    async with listening(exchange, market) as listener:
+        exchange.faults.reorder_frames = True
+        market.change(UP, "BUY", "0.30", "1")
+        market.change(UP, "BUY", "0.31", "1")
+        prices = [
+            (await listener.next())["price_changes"][0]["price"] for _ in range(2)
+        ]
+    assert prices == ["0.31", "0.3"]
+
+
 async def test_a_change_can_be_kept_from_everyone(
     exchange: SimulatedExchange, market: SimMarket
 ) -> None:
