@@ -91,12 +91,7 @@ class Book:
         return True
 
     def touch(self, at: int) -> None:
-        """Note data about this token that changes no level."""
-        if self.seen is not None:
-            self.seen = at
-
-    def confirm(self, at: int) -> None:
-        """Note that another look at the exchange found this same book."""
+        """Note that the book was just found true, no level being changed."""
         if self.seen is not None:
             self.seen = at
 

@@ -9,8 +9,9 @@ PING, and send nothing for hours. So only the age of *data* says whether a socke
 import asyncio
 import json
 import logging
+import random
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -19,7 +20,7 @@ from websockets.protocol import State
 
 from lastsecond.errors import FeedError, WireError
 from lastsecond.market import NANOSECONDS, TokenId
-from lastsecond.ports import Clock
+from lastsecond.ports import Clock, Gap
 from lastsecond.wire.market_channel import Frame, decode
 
 PING_INTERVAL = 10.0
@@ -29,14 +30,16 @@ _CLOSE_TIMEOUT = 1.0
 _LONGEST_FRAME = 4_000_000
 _FRAMES_AHEAD = 4_096
 
+_RANDOM = random.Random()  # noqa: S311  jitter is no secret
+
 logger = logging.getLogger(__name__)
 
 
-def delays() -> Iterator[float]:
-    """Seconds to wait before each attempt to reconnect: 0.25, doubling up to 5."""
+def delays(rng: random.Random) -> Iterator[float]:
+    """Seconds before each attempt to reconnect: 0.25, doubling up to 5, jittered."""
     delay = 0.25
     while True:
-        yield delay
+        yield delay * rng.uniform(0.75, 1.25)
         delay = min(delay * 2, 5.0)
 
 
@@ -44,9 +47,18 @@ class Subscription:
     """One socket's subscription to some tokens; heals itself until closed."""
 
     def __init__(
-        self, name: str, tokens: Sequence[TokenId], *, url: str, clock: Clock
+        self,
+        name: str,
+        tokens: Sequence[TokenId],
+        *,
+        url: str,
+        clock: Clock,
+        heard: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Prepare; ``name`` is for the logs. open() connects."""
+        """Prepare; ``name`` is for the logs. open() connects.
+
+        ``heard`` is told the exchange's timestamp (ms) of each frame as it comes.
+        """
         self.name = name
         self.last_data = 0
         self.reconnects = 0
@@ -57,8 +69,10 @@ class Subscription:
             {"type": "market", "assets_ids": tokens, "custom_feature_enabled": True}
         )
         self._clock = clock
+        self._heard = heard
         self._socket: ClientConnection | None = None
         self._opening: deque[bytes] = deque()
+        self._delays = delays(_RANDOM)
         self._renewing = asyncio.Lock()
         self._tried_to_renew = 0
         self._pinging: asyncio.Task[None] | None = None
@@ -78,8 +92,11 @@ class Subscription:
         self._pinging = asyncio.create_task(self._ping(), name=f"ping {self.name}")
         self._socket = await self._connect()
 
-    async def frames(self) -> AsyncIterator[Frame]:
-        """Decoded frames until close(), or until the exchange says all is resolved."""
+    async def frames(self) -> AsyncIterator[Frame | Gap]:
+        """Decoded frames until close(), or until the exchange says all is resolved.
+
+        A Gap where the connection was lost: what came before is no longer known true.
+        """
         while not self._closed:
             socket = self._socket
             try:
@@ -96,6 +113,7 @@ class Subscription:
                 if socket is self._socket and not self._closed:
                     logger.warning("DROPPED stream=%s reason=%s", self.name, closed)
                     self._socket = None
+                    yield Gap()
                 continue
             if frame := self._read(raw):
                 yield frame
@@ -118,7 +136,8 @@ class Subscription:
             try:
                 async with asyncio.timeout(_OPEN_TIMEOUT):
                     opening = await fresh.recv(decode=False)
-                self._swap(fresh, opening)
+                if not self._closed:
+                    self._swap(fresh, opening)
             except (TimeoutError, ConnectionClosed) as error:
                 logger.warning("RENEWAL_FAILED stream=%s reason=%r", self.name, error)
             finally:
@@ -127,6 +146,14 @@ class Subscription:
 
     async def close(self) -> None:
         """End frames() and the connection; harmless when repeated."""
+        if not self._closed:
+            logger.debug(
+                "CLOSED stream=%s reconnects=%d malformed=%d unknown=%d",
+                self.name,
+                self.reconnects,
+                self.malformed,
+                self.unknown,
+            )
         self._closed = True
         if self._pinging is not None:
             self._pinging.cancel()
@@ -137,6 +164,7 @@ class Subscription:
         try:
             socket = await connect(
                 self._url,
+                proxy=None,  # as the HTTP requests, which use none either
                 compression=None,  # costs more time than it saves (docs/exchange.md)
                 ping_interval=None,  # PONG queues behind data: no sign of life
                 open_timeout=_OPEN_TIMEOUT,
@@ -156,14 +184,17 @@ class Subscription:
         async with self._renewing:
             if self.connected:
                 return
-            for delay in delays():
-                await self._clock.sleep(delay)
+            fresh = None
+            while fresh is None:
+                await self._clock.sleep(next(self._delays))
                 try:
-                    self._socket = await self._connect()
+                    fresh = await self._connect()
                 except FeedError as error:
                     logger.warning("RECONNECT_FAILED %s", error)
-                else:
-                    break
+            if self._closed:
+                fresh.transport.abort()
+                return
+            self._socket = fresh
         self.reconnects += 1
         logger.info("RECONNECTED stream=%s n=%d", self.name, self.reconnects)
 
@@ -175,7 +206,7 @@ class Subscription:
         self.last_data = self._clock.monotonic()
         if old is not None:
             old.transport.abort()
-        logger.info("RENEWED stream=%s n=%d", self.name, self.reconnects)
+        logger.debug("RENEWED stream=%s n=%d", self.name, self.reconnects)
 
     def _read(self, raw: bytes) -> Frame | None:
         try:
@@ -189,6 +220,8 @@ class Subscription:
         if not frame.events:  # new_market comes for every market: no sign of life
             return None
         self.last_data = self._clock.monotonic()
+        self._heard(frame.events[-1].timestamp)
+        self._delays = delays(_RANDOM)
         return frame
 
     def _count_malformed(self, count: int, reason: str) -> None:

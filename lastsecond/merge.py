@@ -14,12 +14,13 @@ from collections.abc import Sequence
 
 from lastsecond.book import Book
 from lastsecond.market import NANOSECONDS, TokenId
-from lastsecond.wire.market_channel import BookSnapshot, LevelChange
+from lastsecond.wire.market_channel import BestBidAsk, BookSnapshot, LevelChange
 
 LASTING = NANOSECONDS // 2
 """Monotonic ns after which a difference between the sockets counts."""
 
 _REMEMBERED = 256
+_OUT_OF_STEP_MS = 600
 _Best = tuple[int | None, int | None]
 
 
@@ -29,7 +30,7 @@ class MergedBook:
     def __init__(self, token_id: TokenId) -> None:
         """Begin with nothing known; ``books`` are the YES and the NO socket's."""
         self.token_id = token_id
-        self.books = (Book(token_id), Book(token_id))
+        self.books = [Book(token_id), Book(token_id)]
         self._differs_since: int | None = None
         self._changed_at = 0
         self._ends: dict[int, tuple[int, _Best]] = {}
@@ -72,16 +73,38 @@ class MergedBook:
         if self.books[source].apply(changes, timestamp, at):
             self._moved_on(source, at, *before)
 
-    def set_tick(self, tick: int, source: int, at: int) -> bool:
+    def set_tick(self, tick: int, source: int) -> bool:
         """Take a new tick size, micros; whether it is news from either socket."""
         news = all(book.tick_size != tick for book in self.books)
         self.books[source].tick_size = tick
-        self.touch(source, at)
         return news
 
     def touch(self, source: int, at: int) -> None:
         """Take word from socket ``source`` that changes no level."""
         self.books[source].touch(at)
+
+    def quote(self, event: BestBidAsk, source: int, at: int) -> None:
+        """Hold the exchange's own best prices against socket ``source``'s book.
+
+        They may run ahead of or behind the book by up to 0.6 s (seen 2026-10-04);
+        beyond that a difference means that a change was lost.
+        """
+        book = self.books[source]
+        if (event.best_bid, event.best_ask) == _best(book):
+            book.touch(at)
+        elif event.timestamp > book.timestamp + _OUT_OF_STEP_MS:
+            book.doubtful = True
+
+    def forget(self, source: int) -> None:
+        """Know nothing more from socket ``source``: its connection was lost."""
+        self.books[source] = Book(self.token_id)
+        self._differs_since = None
+        self._ends.clear()
+
+    @property
+    def leader(self) -> int:
+        """Which socket's book leads: 0 or 1."""
+        return self.books.index(self.leading)
 
     def verify(self, snapshot: BookSnapshot, at: int) -> bool:
         """Take what /book said; whether the leading book can now be called fresh.
@@ -100,7 +123,7 @@ class MergedBook:
         )
         if lead.doubtful or said != _best(lead):
             return False
-        lead.confirm(at)
+        lead.touch(at)
         return True
 
     def _moved_on(self, source: int, at: int, timestamp: int, best: _Best) -> None:

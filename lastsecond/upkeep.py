@@ -13,10 +13,8 @@ from lastsecond.errors import SourceError, WireError
 from lastsecond.market import NANOSECONDS, TokenId
 from lastsecond.merge import MergedBook
 from lastsecond.ports import MarketStream, World
+from lastsecond.view import BOOK_AGE_LIMIT
 from lastsecond.wire import clob
-
-BOOK_AGE_LIMIT = 5 * NANOSECONDS
-"""Monotonic ns: a book whose last word is older never trades."""
 
 CONFIRM_LEAD = 3 * NANOSECONDS
 """How long before the trigger a book too quiet to last is asked for again."""
@@ -27,6 +25,8 @@ SILENCE_LIMIT = 5 * NANOSECONDS
 _SPOKE_SINCE = NANOSECONDS
 _LAST_MINUTE = 60 * NANOSECONDS
 _ROUND = 0.25
+_ROUNDS = 4
+_LAST_RENEWAL = 2 * NANOSECONDS
 _MENDING_INTERVAL = 2 * NANOSECONDS
 _BOOK_BUDGET = 1.5
 
@@ -67,21 +67,46 @@ class Upkeep:
         self._on_change = on_change
         self._asked: dict[TokenId, int] = {}
         self._unconfirmed = 0
+        self._rounds: dict[MarketStream, int] = {}
+        self._renewals: set[asyncio.Task[None]] = set()
 
     async def keep_alive(self, close: int, trigger: int) -> None:
         """Renew silent sockets and mend doubtful books until ``trigger`` (Unix ns)."""
         clock = self._world.clock
-        async with asyncio.TaskGroup() as renewals:
+        try:
             while clock.now() + _ROUND * NANOSECONDS < trigger:
                 await clock.sleep(_ROUND)
-                silent = suspects(
-                    self._streams,
-                    clock.monotonic(),
-                    last_minute=close - clock.now() <= _LAST_MINUTE,
-                )
-                for stream in silent:
-                    renewals.create_task(stream.renew())
+                silent = self._silent(close)
+                broken = self._broken()
+                if clock.now() < trigger - _LAST_RENEWAL:
+                    self._renew([*silent, *broken])
                 await self._mend(silent, trigger)
+        finally:
+            for task in self._renewals:
+                task.cancel()
+
+    def _silent(self, close: int) -> list[MarketStream]:
+        """The streams that have been suspect for a second on end."""
+        clock = self._world.clock
+        found = suspects(
+            self._streams,
+            clock.monotonic(),
+            last_minute=close - clock.now() <= _LAST_MINUTE,
+        )
+        self._rounds = {s: self._rounds.get(s, 0) + 1 for s in found}
+        return [s for s in found if self._rounds[s] >= _ROUNDS]
+
+    def _broken(self) -> list[MarketStream]:
+        """The streams whose leading book is doubtful: a new one opens with a true."""
+        return [
+            self._streams[book.leader] for book in self._books if book.leading.doubtful
+        ]
+
+    def _renew(self, streams: Sequence[MarketStream]) -> None:
+        for stream in dict.fromkeys(streams):
+            task = asyncio.create_task(stream.renew(), name=f"renew {stream.name}")
+            self._renewals.add(task)
+            task.add_done_callback(self._renewals.discard)
 
     async def confirm_quiet_books(self, trigger: int) -> None:
         """Ask once for each book that would be stale at the trigger if it stayed so."""

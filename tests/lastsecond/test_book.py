@@ -55,7 +55,6 @@ def test_there_is_no_book_before_the_first_snapshot() -> None:
     book = Book(TOKEN)
     assert not book.apply([change(Side.SELL, 44, 8)], 100, 1)
     book.touch(2)
-    book.confirm(3)
     assert (book.asks, book.best_ask, book.seen, book.age(9)) == ({}, None, None, None)
     assert (book.timestamp, book.applied_at_timestamp) == (0, 0)
 
@@ -170,7 +169,7 @@ def test_ages_from_the_last_sign_of_life() -> None:
     assert book.age(11) == 10
     book.touch(5)
     assert book.age(11) == 6
-    book.confirm(9)
+    book.touch(9)
     assert book.age(11) == 2
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -14,6 +15,7 @@ from lastsecond.clock import SystemClock
 from lastsecond.errors import FeedError
 from lastsecond.feed import Subscription, delays
 from lastsecond.market import Asset, Interval, Outcome, Window
+from lastsecond.ports import Gap
 from lastsecond.sim import SimMarket, SimulatedExchange
 from lastsecond.wire.market_channel import BookSnapshot, Event, Frame, MarketResolved
 
@@ -22,7 +24,7 @@ CLOCK = SystemClock()
 
 @asynccontextmanager
 async def subscribed() -> AsyncIterator[
-    tuple[SimulatedExchange, SimMarket, Subscription, asyncio.Queue[Frame | None]]
+    tuple[SimulatedExchange, SimMarket, Subscription, asyncio.Queue[Frame | Gap | None]]
 ]:
     """An exchange with one market, a stream of it, and the frames that came."""
     async with SimulatedExchange(CLOCK) as exchange:
@@ -33,7 +35,7 @@ async def subscribed() -> AsyncIterator[
             "s", list(market.tokens.values()), url=exchange.ws_url, clock=CLOCK
         )
         await stream.open()
-        came: asyncio.Queue[Frame | None] = asyncio.Queue()
+        came: asyncio.Queue[Frame | Gap | None] = asyncio.Queue()
         reading = asyncio.create_task(_read(stream, came))
         try:
             yield exchange, market, stream, came
@@ -42,15 +44,28 @@ async def subscribed() -> AsyncIterator[
             await reading
 
 
-async def _read(stream: Subscription, came: asyncio.Queue[Frame | None]) -> None:
+async def _read(stream: Subscription, came: asyncio.Queue[Frame | Gap | None]) -> None:
     async for frame in stream.frames():
         came.put_nowait(frame)
     came.put_nowait(None)
 
 
-async def next_frame(came: asyncio.Queue[Frame | None]) -> Frame | None:
+async def next_of(came: asyncio.Queue[Frame | Gap | None]) -> Frame | Gap | None:
     async with asyncio.timeout(5):
         return await came.get()
+
+
+async def next_frame(came: asyncio.Queue[Frame | Gap | None]) -> Frame | None:
+    found = await next_of(came)
+    assert not isinstance(found, Gap)
+    return found
+
+
+async def first_frame(stream: Subscription) -> Frame:
+    async with asyncio.timeout(5):
+        found = await anext(aiter(stream.frames()))
+    assert isinstance(found, Frame)
+    return found
 
 
 async def test_opens_with_both_books_and_follows_changes() -> None:
@@ -79,8 +94,9 @@ async def test_a_cut_connection_is_made_anew(
     async with subscribed() as (exchange, _, stream, came):
         await next_frame(came)
         exchange.faults.drop()
+        assert isinstance(await next_of(came), Gap)
         again = await next_frame(came)
-        assert again is not None
+        assert isinstance(again, Frame)
         assert isinstance(again.events[0], BookSnapshot)
         assert stream.reconnects == 1
         assert len(exchange.connections) == 2
@@ -96,7 +112,8 @@ async def test_reconnecting_goes_on_while_it_is_refused() -> None:
         await asyncio.sleep(0.5)
         assert not stream.connected
         exchange.faults.refuse_websockets = False
-        assert await next_frame(came) is not None
+        assert isinstance(await next_of(came), Gap)
+        assert isinstance(await next_frame(came), Frame)
         attempts = [r for r in exchange.requests if r.path == "/ws/market"]
         assert len(attempts) >= 3
 
@@ -173,8 +190,7 @@ async def test_an_unopened_stream_keeps_trying() -> None:
         with pytest.raises(FeedError):
             await stream.open()
         exchange.faults.refuse_websockets = False
-        async with asyncio.timeout(5):
-            frame = await anext(aiter(stream.frames()))
+        frame = await first_frame(stream)
         assert len(frame.events) == 2
         await stream.close()
 
@@ -229,8 +245,7 @@ async def test_what_cannot_be_read_is_counted_and_skipped(
         with caplog.at_level(logging.DEBUG):
             await stream.open()
             opened = stream.last_data
-            async with asyncio.timeout(5):
-                frame = await anext(aiter(stream.frames()))
+            frame = await first_frame(stream)
         assert len(frame.events) == 1
         assert (stream.malformed, stream.unknown) == (2, 1)
         assert stream.last_data > opened
@@ -259,5 +274,8 @@ async def test_says_ping_every_ten_seconds() -> None:
 
 
 def test_delays_double_from_a_quarter_to_five_seconds() -> None:
-    """Reconnecting waits 0.25 s first and never more than 5 s."""
-    assert list(islice(delays(), 7)) == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
+    """Reconnecting waits about 0.25 s first and about 5 s at most, never in step."""
+    plain = [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
+    jittered = list(islice(delays(random.Random(1)), 7))
+    assert all(abs(j / p - 1) <= 0.25 for j, p in zip(jittered, plain, strict=True))
+    assert jittered != list(islice(delays(random.Random(2)), 7))

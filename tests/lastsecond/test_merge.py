@@ -105,8 +105,8 @@ def test_two_frames_of_one_millisecond_are_no_dispute() -> None:
 def test_a_tick_is_news_once() -> None:
     """The second socket's word of the same tick size is none."""
     book = MergedBook(TOKEN)
-    assert book.set_tick(1_000, YES, at=1)
-    assert not book.set_tick(1_000, NO, at=2)
+    assert book.set_tick(1_000, YES)
+    assert not book.set_tick(1_000, NO)
     assert [b.tick_size for b in book.books] == [1_000, 1_000]
 
 
