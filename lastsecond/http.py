@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -38,6 +38,7 @@ class HttpSource:
     def __init__(self, clock: Clock, rng: random.Random | None = None) -> None:
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311  jitter is no secret
+        self._waiting = False
 
     async def __aenter__(self) -> "HttpSource":
         self._session = aiohttp.ClientSession(
@@ -60,6 +61,7 @@ class HttpSource:
         params: Sequence[tuple[str, str]] = (),
         *,
         budget: float = 25.0,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """The body of a 200 answer.
 
@@ -69,31 +71,45 @@ class HttpSource:
         """
         try:
             async with asyncio.timeout(budget):
-                return await self._persist(url, params, budget)
+                return await self._persist(url, params, budget, headers)
         except TimeoutError:
             raise SourceError(f"{url}: no answer within {budget:g} s") from None
 
     async def _persist(
-        self, url: str, params: Sequence[tuple[str, str]], budget: float
+        self,
+        url: str,
+        params: Sequence[tuple[str, str]],
+        budget: float,
+        headers: Mapping[str, str] | None,
     ) -> bytes:
         give_up = self._clock.monotonic() + int(budget * NANOSECONDS)
         delay = _FIRST_DELAY
         while True:
             try:
-                return await self._once(url, params)
+                answer = await self._once(url, params, headers)
             except _RetryableError as error:
                 wait = max(error.after, delay * self._rng.uniform(0.5, 1.0))
                 left = (give_up - self._clock.monotonic()) / NANOSECONDS
                 if wait >= left:
                     raise SourceError(f"{url}: {error}") from error
-                logger.debug("RETRY url=%s wait=%.2f reason=%s", url, wait, error)
+                level = logging.DEBUG if self._waiting else logging.WARNING
+                self._waiting = True
+                logger.log(level, "RETRY url=%s wait=%.2f reason=%s", url, wait, error)
                 await self._clock.sleep(wait)
                 delay = min(delay * 2, _LONGEST_DELAY)
+            else:
+                self._waiting = False
+                return answer
 
-    async def _once(self, url: str, params: Sequence[tuple[str, str]]) -> bytes:
+    async def _once(
+        self,
+        url: str,
+        params: Sequence[tuple[str, str]],
+        headers: Mapping[str, str] | None,
+    ) -> bytes:
         try:
             async with self._session.get(
-                url, params=params, allow_redirects=False
+                url, params=params, headers=headers, allow_redirects=False
             ) as answer:
                 if answer.status == 200:
                     return await _body(answer, url)
@@ -109,7 +125,7 @@ class HttpSource:
         if answer.status == 429 or answer.status >= 500:
             asked = answer.headers.get("Retry-After", "")
             return _RetryableError(reason, self._seconds(asked))
-        return SourceError(f"{url}: {reason}")
+        return SourceError(f"{url}: {reason}", answer.status)
 
     def _seconds(self, asked: str) -> float:
         """Retry-After: seconds, or an HTTP date; 0 when it says nothing usable."""
@@ -117,7 +133,7 @@ class HttpSource:
             return float(asked)
         try:
             when = parsedate_to_datetime(asked)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return 0.0
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)

@@ -48,3 +48,39 @@ def text(amount: int, places: int = 2) -> str:
     exponent = trimmed.as_tuple().exponent
     needed = -exponent if isinstance(exponent, int) and exponent < 0 else 0
     return f"{value:.{max(places, needed)}f}"
+
+
+CENT = 10_000
+"""Micros in 0.01: what a market buy's dollars are a multiple of, at any tick."""
+
+SHARE_STEP = 100
+"""Micros in 0.0001: what a market buy's shares are a multiple of, at any tick."""
+
+
+def on_grid(limit: int, tick: int) -> int:
+    """The highest price on the grid that is not above ``limit``; at most 1 - tick.
+
+    Raises ValueError when that leaves no price.
+    """
+    price = min(limit // tick * tick, MICRO - tick)
+    if price < tick:
+        raise ValueError(f"no price on the grid of {text(tick)} up to {text(limit)}")
+    return price
+
+
+def order_amounts(spend: int, limit: int, tick: int) -> tuple[int, int]:
+    """(maker, taker) of a fill-or-kill buy: dollars to spend, shares to get at least.
+
+    All micros. The exchange takes at most 2 decimals of dollars and 4 of shares at
+    every tick (docs/exchange.md, seen 2026-07-04). Both are rounded down, so the price
+    they imply, maker / taker, is at least the limit on the grid: shares rounded up
+    could never match. It exceeds that limit by less than 0.0001 for any spend of a
+    dollar or more, so no ask on a grid of 0.0001 or coarser above the limit matches.
+    Raises ValueError when the limit leaves no price, or nothing is left to spend.
+    """
+    price = on_grid(limit, tick)
+    maker = spend // CENT * CENT
+    taker = maker * MICRO // price // SHARE_STEP * SHARE_STEP
+    if taker <= 0:
+        raise ValueError(f"nothing to buy with {text(spend)}")
+    return maker, taker

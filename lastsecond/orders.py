@@ -1,17 +1,89 @@
-"""What is meant by an order, and the four ways one can end.
+"""A market's states and the moves between them; an order, and the ways it can end.
 
-Refused is not unknown: Killed and Rejected say that nothing was bought; Uncertain says
-that something may have been, and forbids another order in that market.
+The laws of this file:
+
+- A market that was never ARMED may be taken up again; one that was, never.
+- SENT happens at most once. What follows is learnt from the exchange, never assumed.
+- Killed and Rejected say that nothing was bought; Uncertain says that something may
+  have been, and forbids another order in that market.
+- Matched is no fill yet: only a CONFIRMED trade is (FILLED); a FAILED one is REVERTED.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from lastsecond.market import ConditionId, Outcome, TokenId
 
 
+class State(StrEnum):
+    """Where a market stands."""
+
+    DISCOVERED = "discovered"
+    WATCHING = "watching"
+    ARMED = "armed"  # both tokens' orders are signed and their ids on disk
+    SENT = "sent"  # the order's bytes left
+    UNCERTAIN = "uncertain"  # it may have been executed
+    MATCHED = "matched"  # the exchange says executed; not settled on chain yet
+    FILLED = "filled"  # its trades are CONFIRMED
+    REVERTED = "reverted"  # its trades FAILED on chain: nothing was bought
+    KILLED = "killed"  # fill-or-kill: killed
+    REJECTED = "rejected"  # the exchange refused it, or it provably never left
+    SETTLED = "settled"  # the market paid out
+    SKIPPED = "skipped"  # no order was sent, for a reason
+
+
+MOVES: Mapping[State, frozenset[State]] = {
+    State.DISCOVERED: frozenset({State.WATCHING, State.SKIPPED}),
+    State.WATCHING: frozenset({State.WATCHING, State.ARMED, State.SKIPPED}),
+    State.SKIPPED: frozenset({State.WATCHING, State.SKIPPED}),
+    State.ARMED: frozenset({State.SENT, State.UNCERTAIN, State.SKIPPED}),
+    State.SENT: frozenset(
+        {
+            State.UNCERTAIN,
+            State.MATCHED,
+            State.FILLED,
+            State.REVERTED,
+            State.KILLED,
+            State.REJECTED,
+        }
+    ),
+    State.UNCERTAIN: frozenset(
+        {
+            State.MATCHED,
+            State.FILLED,
+            State.REVERTED,
+            State.KILLED,
+            State.REJECTED,
+            State.SKIPPED,
+        }
+    ),
+    State.MATCHED: frozenset({State.FILLED, State.REVERTED, State.UNCERTAIN}),
+    State.FILLED: frozenset({State.SETTLED}),
+    State.REVERTED: frozenset(),
+    State.KILLED: frozenset(),
+    State.REJECTED: frozenset(),
+    State.SETTLED: frozenset(),
+}
+"""Every move there is. SKIPPED to WATCHING only where the market was never ARMED."""
+
+UNRESOLVED = frozenset({State.ARMED, State.SENT, State.UNCERTAIN, State.MATCHED})
+"""States that a later run must clear up before it trades."""
+
+
+class IllegalMoveError(Exception):
+    """A move that is not in MOVES: a fault of this program."""
+
+
+def check_move(old: State, new: State) -> None:
+    """Raise IllegalMoveError unless ``new`` may follow ``old``."""
+    if new not in MOVES[old]:
+        raise IllegalMoveError(f"{old} cannot become {new}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """One fill-or-kill buy. ``spend``, ``limit`` and ``ask`` are in micros."""
+    """One fill-or-kill buy: ``spend``, ``limit`` and the grid's ``tick`` in micros."""
 
     condition_id: ConditionId
     ticker: str
@@ -19,7 +91,25 @@ class Intent:
     outcome: Outcome
     spend: int
     limit: int
-    ask: int
+    tick: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOrder:
+    """An order ready to go: its id is its EIP-712 hash, amounts are micros.
+
+    ``maker_amount`` is the pUSD spent, ``taker_amount`` the shares at least received.
+    ``body`` is the request's exact JSON.
+    """
+
+    order_id: str
+    condition_id: ConditionId
+    token_id: TokenId
+    outcome: Outcome
+    maker_amount: int
+    taker_amount: int
+    limit: int
+    body: bytes = field(repr=False)  # holds the API key
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +121,15 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Matched:
+    """The exchange says executed: what it claims, in micros, and trades to follow."""
+
+    shares: int
+    cost: int
+    trade_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Killed:
     """Not bought, with the reason: the book could not fill all of it at the limit."""
 
@@ -39,7 +138,15 @@ class Killed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Not bought: the exchange refused the order, in its own words."""
+    """Not bought: refused, or never sent. ``halts``: so would be the next."""
+
+    reason: str
+    halts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """Not bought: it was matched, and its trades failed on chain."""
 
     reason: str
 
@@ -51,4 +158,42 @@ class Uncertain:
     reason: str
 
 
-Result = Fill | Killed | Rejected | Uncertain
+Result = Fill | Matched | Killed | Rejected | Reverted | Uncertain
+
+STATE_OF: Mapping[type[Result], State] = {
+    Fill: State.FILLED,
+    Matched: State.MATCHED,
+    Killed: State.KILLED,
+    Rejected: State.REJECTED,
+    Reverted: State.REVERTED,
+    Uncertain: State.UNCERTAIN,
+}
+"""The state that each answer of the exchange leads to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What is known now: of the ids asked after, the order that exists, and its end."""
+
+    order_id: str | None
+    result: Result
+
+    @property
+    def final(self) -> bool:
+        """Whether there is nothing more to ask."""
+        return not isinstance(self.result, Matched | Uncertain)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOrder:
+    """A market whose order may have been executed, as the ledger knows it.
+
+    ``order_ids`` are those that may have been sent: one once SENT, else both tokens'.
+    ``since`` is when, at the earliest, Unix ns.
+    """
+
+    condition_id: ConditionId
+    ticker: str
+    state: State
+    order_ids: tuple[str, ...]
+    since: int

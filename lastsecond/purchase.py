@@ -1,0 +1,209 @@
+"""One market's order, from its signing to its known end.
+
+Armed before the last second: both tokens' orders signed, their ids on disk, the way to
+the venue open. So the trigger costs one write. What follows is recorded as the exchange
+tells it, and followed until it is known; nothing is ever sent again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from lastsecond import money
+from lastsecond.book import Book
+from lastsecond.errors import LedgerError, VenueError
+from lastsecond.market import NANOSECONDS, ConditionId, TokenId
+from lastsecond.orders import (
+    Fill,
+    Intent,
+    Killed,
+    Matched,
+    Rejected,
+    Result,
+    SignedOrder,
+    State,
+    Uncertain,
+)
+from lastsecond.ports import Ticket, World
+
+WARM_LEAD = 4 * NANOSECONDS
+"""How long before the trigger the way to the venue is used once more."""
+
+logger = logging.getLogger(__name__)
+
+
+class Purchase:
+    """At most one order of one market."""
+
+    def __init__(
+        self,
+        ticker: str,
+        condition_id: ConditionId,
+        world: World,
+        intents: Callable[[], Sequence[Intent]],
+    ) -> None:
+        """``intents`` says, when it is time to sign, what might be bought."""
+        self._ticker = ticker
+        self._condition_id = condition_id
+        self._world = world
+        self._intents = intents
+        self._ticket: Ticket | None = None
+        self._order: SignedOrder | None = None
+        self._sent_at = 0
+        self._answer: asyncio.Future[Result] | None = None
+        self._result: Result | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether fire() may be called."""
+        return self._ticket is not None and self._order is None
+
+    async def arm_in_time(self, arm_at: int, trigger: int) -> None:
+        """Arm at ``arm_at``, use the way to the venue before ``trigger`` (Unix ns)."""
+        await self._world.clock.sleep_until(arm_at)
+        try:
+            await self._world.safeguards.prepare()
+            ticket = await self._world.venue.arm(self._intents())
+        except (VenueError, LedgerError) as error:
+            logger.error("NOT_ARMED %s %s", self._ticker, error)
+            return
+        try:
+            await self._world.ledger.arm(
+                self._condition_id, list(ticket.orders.values())
+            )
+        except BaseException as error:
+            ticket.close()
+            if not isinstance(error, LedgerError):
+                raise
+            logger.error("NOT_ARMED %s %s", self._ticker, error)
+            return
+        self._ticket = ticket
+        logger.info("ARMED %s condition_id=%s", self._ticker, self._condition_id)
+        if trigger - self._world.clock.now() > WARM_LEAD:
+            await self._world.clock.sleep_until(trigger - WARM_LEAD)
+            await ticket.warm()
+
+    def fire(self, token_id: TokenId, book: Book) -> None:
+        """Send that token's order. Its bytes leave before anything else is done."""
+        ticket = self._ticket
+        assert ticket is not None, "fire() before it was armed"
+        assert self._order is None, "one order a market"
+        order = self._order = ticket.orders[token_id]
+        answer = ticket.fire(token_id, book)
+        self._sent_at = self._world.clock.now()
+        self._world.safeguards.fired(order.maker_amount)
+        self._world.ledger.sent(self._condition_id, order.order_id, self._sent_at)
+        self._answer = asyncio.ensure_future(_never_raising(answer))
+
+    async def settle_answer(self) -> None:
+        """Wait for the venue's answer and record it, even while being cancelled."""
+        assert self._answer is not None, "settle_answer() before fire()"
+        if self._result is not None:
+            return
+        try:
+            result = await asyncio.shield(self._answer)
+        except asyncio.CancelledError:
+            self._record(await self._answer)
+            raise
+        self._record(result)
+
+    async def follow(self) -> None:
+        """Ask the venue until the order's end is known, or a later run has to."""
+        if self._order is None or not isinstance(self._result, Matched | Uncertain):
+            return
+        await follow(
+            self._world,
+            self._ticker,
+            self._condition_id,
+            (self._order.order_id,),
+            self._sent_at,
+            matched=isinstance(self._result, Matched),
+        )
+
+    def close(self) -> None:
+        """Give up the way to the venue."""
+        if self._ticket is not None:
+            self._ticket.close()
+
+    def _record(self, result: Result) -> None:
+        assert self._order is not None
+        if self._result is not None:
+            return
+        self._result = result
+        self._world.ledger.result(self._condition_id, self._order.order_id, result)
+        self._world.safeguards.answered(result)
+        log_result(self._world, self._ticker, self._condition_id, result)
+
+
+async def follow(
+    world: World,
+    ticker: str,
+    condition_id: ConditionId,
+    order_ids: Sequence[str],
+    since: int,
+    *,
+    matched: bool = False,
+) -> None:
+    """Record what becomes of an order that may exist.
+
+    Once it was ``matched``, that it cannot be found does not mean that it was killed.
+    """
+    async for followed in world.venue.follow(condition_id, order_ids, since):
+        result = followed.result
+        matched = matched or isinstance(result, Matched)
+        if matched and isinstance(result, Killed | Rejected):
+            result = Uncertain(f"it was matched, and now: {result.reason}")
+        world.ledger.result(condition_id, followed.order_id, result)
+        log_result(world, ticker, condition_id, result)
+
+
+async def clear_up(world: World) -> None:
+    """Learn the end of orders that an earlier run left open. Raises LedgerError."""
+    left = await world.ledger.unresolved()
+    if not left:
+        return
+    logger.warning("CLEARING_UP orders=%d of an earlier run", len(left))
+    for order in left:
+        if order.state in {State.ARMED, State.SENT}:
+            world.ledger.move(order.condition_id, State.UNCERTAIN, "found at start")
+    await asyncio.gather(
+        *(
+            follow(
+                world,
+                order.ticker,
+                order.condition_id,
+                order.order_ids,
+                order.since,
+                matched=order.state is State.MATCHED,
+            )
+            for order in left
+        )
+    )
+
+
+def log_result(
+    world: World, ticker: str, condition_id: ConditionId, result: Result
+) -> None:
+    """One ORDER line for what an order has come to."""
+    detail = (
+        f"shares={money.text(result.shares)} cost={money.text(result.cost)}"
+        if isinstance(result, Fill | Matched)
+        else f'reason="{result.reason}"'
+    )
+    logger.info(
+        "ORDER %s %s mode=%s %s condition_id=%s",
+        ticker,
+        type(result).__name__.lower(),
+        world.venue.label,
+        detail,
+        condition_id,
+    )
+
+
+async def _never_raising(answer: Awaitable[Result]) -> Result:
+    """A fault of ours while waiting for an answer leaves the order uncertain."""
+    try:
+        return await answer
+    except Exception as error:
+        logger.critical("ANSWER_FAILED", exc_info=True)
+        return Uncertain(f"a fault of this program: {type(error).__name__}")
