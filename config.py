@@ -4,103 +4,26 @@ The mapping is made by main.py: `.env`, then the environment, then the command l
 later ones winning. An empty value means the default.
 """
 
-import re
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from decimal import Decimal
 from difflib import get_close_matches
-from enum import StrEnum
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from pathlib import PurePath
+from typing import Any
 
+from lastsecond import money, rules
 from lastsecond.errors import ConfigError
-from lastsecond.market import Asset, Interval
+from lastsecond.limits import Limits
+from lastsecond.market import NANOSECONDS, Asset, Interval
+from lastsecond.terms import Hosts, Key, Terms
 
-_E = TypeVar("_E", bound=StrEnum)
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How one setting is read: ``parse`` raises ValueError for what is not allowed."""
-
-    parse: Callable[[str], Any]
-    allowed: str
-    about: str
-    secret: bool = False
+_LONGEST_POLL = 30
 
 
-def _number(low: str, high: str, about: str, places: int = 6) -> Rule:
-    """A plain decimal between two bounds, both allowed, of at most ``places``."""
-    plain = re.compile(rf"[0-9]{{1,9}}(\.[0-9]{{0,{places}}})?|\.[0-9]{{1,{places}}}")
-
-    def parse(text: str) -> Decimal:
-        if plain.fullmatch(text) is None:
-            raise ValueError(text)
-        value = Decimal(text)
-        if not Decimal(low) <= value <= Decimal(high):
-            raise ValueError(text)
-        return value
-
-    allowed = f"a number from {low} to {high}, at most {places} decimals"
-    return Rule(parse, allowed, about)
-
-
-def _seconds(low: str, high: str, about: str) -> Rule:
-    rule = _number(low, high, about)
-    return Rule(lambda text: float(rule.parse(text)), rule.allowed, about)
-
-
-def _integer(choices: tuple[int, ...], about: str) -> Rule:
-    allowed = {str(choice): choice for choice in choices}
-
-    def parse(text: str) -> int:
-        if text not in allowed:
-            raise ValueError(text)
-        return allowed[text]
-
-    return Rule(parse, " or ".join(allowed), about)
-
-
-def _several(kind: type[_E], about: str) -> Rule:
-    def parse(text: str) -> tuple[_E, ...]:
-        names = [name.strip().lower() for name in text.split(",")]
-        return tuple(dict.fromkeys(kind(name) for name in names))
-
-    return Rule(parse, "some of " + ",".join(kind), about)
-
-
-def _pattern(regex: str, allowed: str, about: str, *, secret: bool = False) -> Rule:
-    def parse(text: str) -> str:
-        if re.fullmatch(regex, text) is None:
-            raise ValueError(text)
-        return text
-
-    return Rule(parse, allowed, about, secret)
-
-
-def _url(scheme: str, about: str) -> Rule:
-    def parse(text: str) -> str:
-        url = urlsplit(text)
-        plain = url.scheme == scheme and url.hostname in _LOOPBACK
-        if not (plain or (url.scheme == scheme + "s" and url.hostname)):
-            raise ValueError(text)
-        if url.port == 0 or re.search(r"[^!-~]|[?#@\\]", text):
-            raise ValueError(text)
-        return text.rstrip("/")
-
-    return Rule(parse, f"a {scheme}s:// URL ({scheme}:// on this machine only)", about)
-
-
-_TEXT = r"\S+"
-_FOLDER = _pattern(r"[^\0]+", "the path of a folder", "")
-
-
-def _folder(about: str) -> Rule:
-    return Rule(_FOLDER.parse, _FOLDER.allowed, about)
-
-
-def _setting(default: Any, rule: Rule) -> Any:  # the annotation beside it is the type
+def _setting(
+    default: Any, rule: rules.Rule
+) -> Any:  # the annotation beside it is the type
     return field(default=default, repr=not rule.secret, metadata={"rule": rule})
 
 
@@ -113,7 +36,7 @@ class Settings:
 
     private_key: str = _setting(
         "",
-        _pattern(
+        rules.pattern(
             "(0x)?[0-9a-fA-F]{64}",
             "64 hex digits, 0x before them or not",
             "Key that signs orders. A dry run needs none.",
@@ -121,21 +44,25 @@ class Settings:
         ),
     )
     polygon_chain_id: int = _setting(
-        137, _integer((137,), "Chain of the exchange: Polygon.")
+        137, rules.integer((137,), "Chain of the exchange: Polygon.")
     )
     clob_api_key: str = _setting(
         "",
-        _pattern(_TEXT, "text", "API key of the CLOB; live only.", secret=True),
+        rules.credential(
+            "API key of the CLOB. All three or none: without them, they are derived."
+        ),
     )
     clob_secret: str = _setting(
-        "", _pattern(_TEXT, "text", "Secret of that API key.", secret=True)
+        "",
+        rules.credential("Secret of that API key."),
     )
     clob_passphrase: str = _setting(
-        "", _pattern(_TEXT, "text", "Passphrase of that API key.", secret=True)
+        "",
+        rules.credential("Passphrase of that API key."),
     )
     signature_type: int = _setting(
         0,
-        _integer(
+        rules.integer(
             (0, 1, 2, 3),
             "Kind of account: 0 the key itself, 1 email or Google, 2 Safe, "
             "3 deposit wallet (new accounts since 2026-05).",
@@ -143,25 +70,31 @@ class Settings:
     )
     funder_address: str = _setting(
         "",
-        _pattern(
+        rules.pattern(
             "0x[0-9a-fA-F]{40}",
             "0x and 40 hex digits",
             "Account that holds the money; empty means the key's own address.",
         ),
     )
     gamma_host: str = _setting(
-        "https://gamma-api.polymarket.com", _url("http", "Where markets are found.")
+        "https://gamma-api.polymarket.com",
+        rules.url("http", "Where markets are found."),
     )
     clob_host: str = _setting(
-        "https://clob.polymarket.com", _url("http", "Where books are read.")
+        "https://clob.polymarket.com",
+        rules.url("http", "Where books are read and orders go."),
+    )
+    geoblock_url: str = _setting(
+        "https://polymarket.com/api/geoblock",
+        rules.url("http", "Where check asks whether this country may trade."),
     )
     clob_ws_url: str = _setting(
         "wss://ws-subscriptions-clob.polymarket.com/ws/market",
-        _url("ws", "The market channel."),
+        rules.url("ws", "The market channel."),
     )
     trade_size: Decimal = _setting(
         Decimal(5),
-        _number(
+        rules.number(
             "1",
             "10000",
             "pUSD spent on one order; 5 satisfies the $1 minimum and the disputed "
@@ -170,34 +103,133 @@ class Settings:
         ),
     )
     max_price: Decimal = _setting(
-        Decimal("0.99"), _number("0.01", "0.999", "The cap: no ask above it is bought.")
+        Decimal("0.99"),
+        rules.number("0.01", "0.999", "The cap: no ask above it is bought."),
     )
     min_price: Decimal = _setting(
-        Decimal("0.50"), _number("0", "0.99", "A favourite's ask must exceed it.")
+        Decimal("0.50"), rules.number("0", "0.99", "A favourite's ask must exceed it.")
     )
     trigger_seconds: float = _setting(
-        1.0, _seconds("0.05", "60", "Seconds before the close at which to decide.")
+        1.0, rules.seconds("0.05", "60", "Seconds before the close at which to decide.")
     )
     poll_interval: float = _setting(
-        90, _seconds("5", "3600", "Seconds between two searches for markets.")
+        90, rules.seconds("5", "3600", "Seconds between two searches for markets.")
     )
     trader_start_buffer: float = _setting(
-        180, _seconds("10", "900", "Seconds before the close at which to watch it.")
+        180,
+        rules.seconds("10", "900", "Seconds before the close at which to watch it."),
     )
     min_time_to_start: float = _setting(
-        30, _seconds("2", "600", "A market found with less left is skipped.")
+        30, rules.seconds("2", "600", "A market found with less left is skipped.")
     )
     max_minutes_ahead: float = _setting(
-        20, _seconds("1", "60", "Minutes: markets that close later are left for later.")
+        20,
+        rules.seconds(
+            "1", "60", "Minutes: markets that close later are left for later."
+        ),
+    )
+    arm_seconds: float = _setting(
+        10,
+        rules.seconds(
+            "2", "60", "Seconds before the trigger at which orders are signed."
+        ),
+    )
+    max_order: Decimal = _setting(
+        Decimal(25),
+        rules.number("1", "10000", "pUSD: TRADE_SIZE may not exceed it."),
+    )
+    max_daily_loss: Decimal = _setting(
+        Decimal(25),
+        rules.number(
+            "1", "100000", "Live: pUSD that a UTC day may cost; reaching it halts."
+        ),
+    )
+    max_open_exposure: Decimal = _setting(
+        Decimal(50),
+        rules.number(
+            "1", "100000", "Live: pUSD in positions not paid out; reaching it halts."
+        ),
+    )
+    max_orders_per_day: int = _setting(
+        100, rules.count(1, 10_000, "Live: orders in a UTC day; reaching it halts.")
+    )
+    max_rejections: int = _setting(
+        3, rules.count(1, 100, "Live: refused orders in a row; reaching it halts.")
+    )
+    max_uncertain: int = _setting(
+        2, rules.count(1, 100, "Live: uncertain orders in a row; reaching it halts.")
+    )
+    max_clock_offset: float = _setting(
+        5,
+        rules.seconds(
+            "0.1",
+            "60",
+            "Seconds that this machine's clock may be off; beyond them, no order.",
+        ),
+    )
+    max_loop_lag: float = _setting(
+        0.25,
+        rules.seconds(
+            "0.005",
+            "1",
+            "Seconds that this program may run late; beyond them, no order.",
+        ),
     )
     assets: tuple[Asset, ...] = _setting(
-        tuple(Asset), _several(Asset, "Which coins' markets.")
+        tuple(Asset), rules.several(Asset, "Which coins' markets.")
     )
     intervals: tuple[Interval, ...] = _setting(
-        tuple(Interval), _several(Interval, "Which lengths of market.")
+        tuple(Interval), rules.several(Interval, "Which lengths of market.")
     )
-    log_dir: str = _setting("log", _folder("Where finder.log and trades.log go."))
-    data_dir: str = _setting("data", _folder("Where what must be kept goes."))
+    log_dir: str = _setting("log", rules.folder("Where finder.log and trades.log go."))
+    data_dir: str = _setting(
+        "data", rules.folder("Where the ledger, its locks and HALT are kept.")
+    )
+
+    def fingerprint(self) -> str:
+        """Twelve hex digits that differ where any setting but a secret does."""
+        known = [
+            f"{spec.name}={getattr(self, spec.name)}"
+            for spec in fields(self)
+            if not rule_of(spec).secret
+        ]
+        return hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]
+
+    def terms(self) -> Terms:
+        """The settings as a world takes them: units, no text."""
+        return Terms(
+            hosts=Hosts(
+                gamma=self.gamma_host,
+                clob=self.clob_host,
+                clob_ws=self.clob_ws_url,
+                geoblock=self.geoblock_url,
+            ),
+            key=Key(
+                private_key=self.private_key,
+                chain_id=self.polygon_chain_id,
+                signature_type=self.signature_type,
+                funder=self.funder_address,
+                api=(
+                    self.clob_api_key,
+                    self.clob_secret,
+                    self.clob_passphrase,
+                ),
+            ),
+            limits=Limits(
+                max_order=money.from_decimal(self.max_order),
+                max_daily_loss=money.from_decimal(self.max_daily_loss),
+                max_open_exposure=money.from_decimal(self.max_open_exposure),
+                max_orders_per_day=self.max_orders_per_day,
+                max_rejections=self.max_rejections,
+                max_uncertain=self.max_uncertain,
+            ),
+            spend=money.from_decimal(self.trade_size),
+            trigger=round(self.trigger_seconds * NANOSECONDS),
+            clock_offset=round(self.max_clock_offset * NANOSECONDS),
+            loop_lag=round(self.max_loop_lag * NANOSECONDS),
+            folder=PurePath(self.data_dir),
+            fingerprint=self.fingerprint(),
+        )
 
     def secrets(self) -> list[str]:
         """Every configured secret, for the logs to hide."""
@@ -208,15 +240,22 @@ class Settings:
         ]
 
 
-def rule_of(spec: Field[Any]) -> Rule:
+def rule_of(spec: Field[Any]) -> rules.Rule:
     """The rule of one of Settings' fields."""
-    rule: Rule = spec.metadata["rule"]
+    rule: rules.Rule = spec.metadata["rule"]
     return rule
 
 
 def variables() -> dict[str, Field[Any]]:
     """Every variable that is read, with its field; the order is the documented one."""
     return {spec.name.upper(): spec for spec in fields(Settings)}
+
+
+def holds_secret(mapping: Mapping[str, str | None]) -> bool:
+    """Whether any secret has a value there."""
+    return any(
+        mapping.get(name) for name, spec in variables().items() if rule_of(spec).secret
+    )
 
 
 def default_text(spec: Field[Any]) -> str:
@@ -249,13 +288,13 @@ def strangers(names: list[str]) -> list[str]:
     lines = []
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
+            near = get_close_matches(name.upper(), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             lines.append(f"{name} is not a setting{hint}")
     return lines
 
 
-def _read(name: str, text: str, rule: Rule) -> Any:
+def _read(name: str, text: str, rule: rules.Rule) -> Any:
     try:
         return rule.parse(text)
     except ValueError:
@@ -269,6 +308,19 @@ def _agree(settings: Settings) -> None:
         raise ConfigError(
             f"MIN_PRICE: {settings.min_price} is not below "
             f"MAX_PRICE, which is {settings.max_price}"
+        )
+    if settings.trade_size > settings.max_order:
+        raise ConfigError(
+            f"TRADE_SIZE: {settings.trade_size} is not at most "
+            f"MAX_ORDER, which is {settings.max_order}"
+        )
+    seen = settings.max_minutes_ahead * 60
+    needed = settings.poll_interval + settings.min_time_to_start + _LONGEST_POLL
+    if seen < needed:
+        raise ConfigError(
+            f"MAX_MINUTES_AHEAD: {settings.max_minutes_ahead:g} is not at least "
+            f"{needed / 60:g}: POLL_INTERVAL and MIN_TIME_TO_START together, and the "
+            f"{_LONGEST_POLL} s that a poll may take, would lose markets"
         )
     earliest = settings.trigger_seconds + 1
     for name in ("trader_start_buffer", "min_time_to_start"):

@@ -13,7 +13,7 @@ from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from lastsecond.errors import SourceError, WireError
-from lastsecond.market import Asset, Interval, Window, windows_closing
+from lastsecond.market import NANOSECONDS, Asset, Interval, Window, windows_closing
 from lastsecond.ports import Clock, JsonSource
 from lastsecond.wire import gamma
 from lastsecond.wire.gamma import JsonObject, Market, Refusal, Refused
@@ -62,6 +62,9 @@ class GammaAPI15mFinder:
         self._source = source
         self._clock = clock
         self._host = host
+        self.answered = False
+        """Whether any request of the last poll was answered."""
+        self._failing: set[str] = set()
         self._logged: dict[tuple[str, Refusal], None] = {}
 
     async def find_active_market(self) -> list[MarketInfo] | None:
@@ -70,10 +73,17 @@ class GammaAPI15mFinder:
         Faults of the exchange are logged, never raised. Ends within 30 s.
         """
         now = self._now()
+        self.answered = False
+        self._failing.clear()
         answers = await asyncio.gather(
             *(self._events_by_slug(slugs) for slugs in self._slugs(now)),
             *(self.search_markets(query) for query in self.queries(now)),
         )
+        if not self.answered:
+            logger.error(
+                "GAMMA_UNREACHABLE none of %d questions was answered", len(answers)
+            )
+            return None
         found = self.filter_markets([event for events in answers for event in events])
         return found or None
 
@@ -146,12 +156,15 @@ class GammaAPI15mFinder:
         self, path: str, params: Sequence[tuple[str, str]]
     ) -> list[JsonObject]:
         try:
-            return gamma.decode_events(
-                await self._source.get(self._host + path, params)
-            )
+            body = await self._source.get(self._host + path, params)
+            events = gamma.decode_events(body)
         except (SourceError, WireError) as error:
-            logger.error("GAMMA_FAILED path=%s %s", path, error)
+            level = logging.DEBUG if path in self._failing else logging.ERROR
+            self._failing.add(path)
+            logger.log(level, "GAMMA_FAILED path=%s %s", path, error)
             return []
+        self.answered = True
+        return events
 
     def _candidates(
         self, events: Iterable[JsonObject], now: datetime
@@ -198,6 +211,16 @@ class GammaAPI15mFinder:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now() / 1e9, UTC)
+
+
+def end_of(market: MarketInfo) -> datetime:
+    """The market's close, aware, in UTC."""
+    return datetime.strptime(market["end_time_utc"], UTC_FORMAT).replace(tzinfo=UTC)
+
+
+def close_of(market: MarketInfo) -> int:
+    """The market's close in Unix nanoseconds."""
+    return int(end_of(market).timestamp()) * NANOSECONDS
 
 
 def _agree(window: Window, market: Market) -> bool:

@@ -8,6 +8,7 @@ unknown, stale or in dispute, do not buy, and say why.
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -17,18 +18,14 @@ from config import Settings
 from lastsecond import money
 from lastsecond.errors import FeedError
 from lastsecond.market import NANOSECONDS, ConditionId, Outcome, TokenId
-from lastsecond.merge import MergedBook
-from lastsecond.orders import Fill, Intent
-from lastsecond.ports import MarketStream, World
-from lastsecond.upkeep import BOOK_AGE_LIMIT, Upkeep
-from lastsecond.wire.market_channel import (
-    BestBidAsk,
-    BookSnapshot,
-    Event,
-    LastTrade,
-    PriceChange,
-    TickSizeChange,
-)
+from lastsecond.orders import Intent, State
+from lastsecond.ports import Gap, MarketStream, World
+from lastsecond.purchase import Purchase
+from lastsecond.upkeep import Upkeep
+from lastsecond.view import MarketView
+from lastsecond.wire.market_channel import Event
+
+_COARSE_TICK = 10_000
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +39,17 @@ class SkipReason(StrEnum):
     STALE_BOOK = "stale_book"  # the last word on it is too old
     DOUBTFUL_BOOK = "doubtful_book"  # it contradicts the exchange's own best prices
     CROSSED_BOOK = "crossed_book"  # its best bid is not below its best ask
+    HALF_UPDATED = "half_updated"  # one token's frame has come, the other's not
     SOCKETS_DISAGREE = "sockets_disagree"  # the same moment, two different books
     NO_ASK = "no_ask"  # nobody sells one of the outcomes: no favourite, or none to buy
     NO_FAVOURITE = "no_favourite"  # equal asks, or none above MIN_PRICE
     ABOVE_CAP = "above_cap"  # the favourite's best ask exceeds MAX_PRICE
+    NOT_ARMED = "not_armed"  # its orders could not be made ready; NOT_ARMED says why
+    HALTED = "halted"  # a cap was reached, or a person halted trading
+    CLOCK_UNKNOWN = "clock_unknown"  # the exchange's time could not be learnt
+    CLOCK_OFF = "clock_off"  # this machine's clock is too far from the exchange's
+    LOOP_LAG = "loop_lag"  # this program ran too late in the last seconds
+    KNOWN = "known"  # an earlier run made orders for this market: never again
     STOPPED = "stopped"  # the program was told to stop
     WOKE_LATE = "woke_late"  # this machine came to the trigger only after the close
     FAILED = "failed"  # a fault of this program; the log has it
@@ -64,6 +68,7 @@ class LastSecondTrader:
         ticker: str,
         world: World,
         settings: Settings,
+        tally: Counter[str] | None = None,
     ) -> None:
         """Prepare; run() does the rest. ``end_time`` is aware, the market's close."""
         self.condition_id = ConditionId(condition_id)
@@ -78,16 +83,17 @@ class LastSecondTrader:
         self.winning_token_id: TokenId | None = None
         self.order_executed = False
         self.decided = False
+        self._tally = Counter[str]() if tally is None else tally
         self._world = world
         self._settings = settings
         self._close = int(end_time.timestamp()) * NANOSECONDS
         self._trigger = self._close - round(settings.trigger_seconds * NANOSECONDS)
-        self._books = {
-            token: MergedBook(token) for token in (self.token_id_yes, self.token_id_no)
-        }
+        self._view = MarketView(ticker, self.token_id_yes, self.token_id_no)
+        self._noted = False
         self._triggered = False
-        self._intent: Intent | None = None
-        self._buying = asyncio.Event()
+        self._fired = asyncio.Event()
+        self._spend = money.from_decimal(settings.trade_size)
+        self._purchase = Purchase(ticker, self.condition_id, world, self._intents)
 
     # -- the last-second rule --
 
@@ -107,12 +113,18 @@ class LastSecondTrader:
 
     def _objection(self) -> SkipReason | None:
         """Why not to buy now, by what is known; None when nothing speaks against it."""
+        if guard := self._world.safeguards.objection(self._spend):
+            return SkipReason(guard)
         if not any(stream.connected for stream in self._streams()):
             return SkipReason.NOT_CONNECTED
         now = self._world.clock.monotonic()
-        for book in self._books.values():
-            if reason := _fault(book, now):
-                return reason
+        if fault := self._view.fault(now):
+            return SkipReason(fault)
+        if reason := self._price_objection():
+            return reason
+        return None if self._purchase.ready else SkipReason.NOT_ARMED
+
+    def _price_objection(self) -> SkipReason | None:
         if self.best_ask_yes is None or self.best_ask_no is None:
             return SkipReason.NO_ASK
         if self.winning_token_id is None:
@@ -121,38 +133,68 @@ class LastSecondTrader:
             return SkipReason.ABOVE_CAP
         return None
 
-    async def execute_order(self) -> None:
-        """Send the one order for the favourite; a second call does nothing."""
-        intent = self._intent or self._make_intent()
-        if self.order_executed or intent is None:
+    def _consider(self) -> None:
+        """After the trigger, buy as soon as nothing speaks against it."""
+        if not self._triggered or self.decided:
             return
+        if self.check_trigger(self._remaining()):
+            self._fire()
+
+    def _fire(self) -> None:
+        """Send the order for the favourite: its bytes leave first, words follow."""
+        token = self.winning_token_id
+        assert token is not None, "no favourite to buy"
+        book = self._view.leading(token)
+        known, ask = self._circumstances(), book.best_ask or 0
         self.order_executed = True
-        book = self._books[intent.token_id].leading
-        result = await self._world.venue.buy(intent, book)
-        detail = (
-            f"shares={money.text(result.shares)} cost={money.text(result.cost)}"
-            if isinstance(result, Fill)
-            else f'reason="{result.reason}"'
+        self._tally["buy"] += 1
+        self._purchase.fire(token, book)
+        self._decide(
+            f"buy outcome={self._outcome(token)} ask={money.text(ask, 3)} "
+            f"limit={self._settings.max_price:.3f} size={self._settings.trade_size}",
+            known,
         )
-        logger.info(
-            "ORDER %s %s mode=%s %s condition_id=%s",
-            self.ticker,
-            type(result).__name__.lower(),
-            self._world.venue.label,
-            detail,
-            self.condition_id,
-        )
+        self._fired.set()
+
+    async def execute_order(self) -> None:
+        """Send the one order for the favourite, if ready, and record its answer.
+
+        A second call waits for the same answer and sends nothing.
+        """
+        if not self.order_executed:
+            if self.winning_token_id is None or not self._purchase.ready:
+                return
+            self._fire()
+        await self._purchase.settle_answer()
 
     # -- the market's life --
 
+    async def is_known(self) -> bool:
+        """Whether an earlier run made orders for this market: then decides "known".
+
+        Raises LedgerError.
+        """
+        state = await self._world.ledger.discover(
+            self.condition_id, self.ticker, self._close
+        )
+        untouched = state in {State.DISCOVERED, State.WATCHING, State.SKIPPED}
+        if untouched and not self._world.ledger.was_armed(self.condition_id):
+            self._noted = True
+            return False
+        self.skip(SkipReason.KNOWN)
+        return True
+
     async def run(self) -> None:
-        """Live the market to its close; writes exactly one DECISION.
+        """Live the market to its close, and its order to its end; one DECISION.
 
         Raises FeedError, and writes none, when no socket could be opened: the market
         is free to be tried again. Cancelling is safe, and decides "stopped".
         """
         try:
+            if not self._noted and await self.is_known():
+                return
             await self.connect_websocket()
+            self._world.ledger.move(self.condition_id, State.WATCHING)
             await self._watch_to_the_close()
         except FeedError:
             raise
@@ -164,6 +206,7 @@ class LastSecondTrader:
             raise
         finally:
             await self._hang_up()
+        await self._purchase.follow()
 
     async def connect_websocket(self) -> None:
         """Open both sockets, each subscribed to both tokens; one is enough to go on.
@@ -196,31 +239,21 @@ class LastSecondTrader:
                     group.create_task(self._listen(stream, is_yes_token=is_yes))
 
     async def _listen(self, stream: MarketStream, *, is_yes_token: bool) -> None:
+        source = 0 if is_yes_token else 1
         async for frame in stream.frames():
-            for event in frame.events:
-                self.process_market_update(event, is_yes_token)
+            if isinstance(frame, Gap):
+                self._view.forget(source)
+            else:
+                at = self._world.clock.monotonic()
+                for event in frame.events:
+                    self._view.take(event, source, at)
+            self._refresh()
+            self._consider()
 
     def process_market_update(self, data: Event, is_yes_token: bool) -> None:  # noqa: FBT001  the seed's
-        """Take one event that came on the YES (or else the NO) socket."""
-        source = 0 if is_yes_token else 1
-        at = self._world.clock.monotonic()
-        match data:
-            case PriceChange():
-                for token, book in self._books.items():
-                    mine = [c for c in data.changes if c.asset_id == token]
-                    if mine:
-                        book.change(mine, data.timestamp, source, at)
-            case BookSnapshot() if data.asset_id in self._books:
-                self._books[data.asset_id].snapshot(data, source, at)
-            case BestBidAsk() | LastTrade() if data.asset_id in self._books:
-                self._books[data.asset_id].touch(source, at)
-            case TickSizeChange() if data.asset_id in self._books:
-                book = self._books[data.asset_id]
-                if book.set_tick(data.new_tick_size, source, at):
-                    tick = money.text(data.new_tick_size)
-                    logger.debug("TICK %s tick=%s", self.ticker, tick)
-            case _:
-                return
+        """Take one event that came on the YES (or else the NO) socket, and consider."""
+        source, at = 0 if is_yes_token else 1, self._world.clock.monotonic()
+        self._view.take(data, source, at)
         self._refresh()
         self._consider()
 
@@ -228,15 +261,17 @@ class LastSecondTrader:
         upkeep = Upkeep(
             self.ticker,
             self._world,
-            books=list(self._books.values()),
+            books=list(self._view.books.values()),
             streams=self._streams(),
             on_change=self._refresh,
         )
+        arm_at = self._trigger - round(self._settings.arm_seconds * NANOSECONDS)
         async with asyncio.TaskGroup() as group:
             helpers = [
                 group.create_task(self.listen_to_market()),
                 group.create_task(upkeep.keep_alive(self._close, self._trigger)),
                 group.create_task(upkeep.confirm_quiet_books(self._trigger)),
+                group.create_task(self._purchase.arm_in_time(arm_at, self._trigger)),
             ]
             await self._act_in_time()
             for task in helpers:
@@ -245,53 +280,40 @@ class LastSecondTrader:
     async def _act_in_time(self) -> None:
         """Wait for the trigger, then for a reason to buy or the close."""
         clock = self._world.clock
-        await clock.sleep_until(self._trigger)
+        await clock.wake_at(self._trigger)
         self._triggered = True
         reason, known = self._objection(), self._circumstances()
         self._consider()
         close = asyncio.create_task(clock.sleep_until(self._close))
-        buy = asyncio.create_task(self._buying.wait())
+        fired = asyncio.create_task(self._fired.wait())
         try:
-            await asyncio.wait((close, buy), return_when=asyncio.FIRST_COMPLETED)
-            if self._buying.is_set():
+            await asyncio.wait((close, fired), return_when=asyncio.FIRST_COMPLETED)
+            if self.order_executed:
                 await self.execute_order()
             else:
                 self.skip(reason or SkipReason.WOKE_LATE, known)
             await close
         finally:
             close.cancel()
-            buy.cancel()
+            fired.cancel()
 
-    def _consider(self) -> None:
-        """After the trigger, decide to buy as soon as nothing speaks against it."""
-        if not self._triggered or self.decided:
-            return
-        if self.check_trigger(self._remaining()) and (intent := self._make_intent()):
-            self._intent = intent
-            self._decide(
-                f"buy outcome={intent.outcome} ask={money.text(intent.ask, 3)} "
-                f"limit={money.text(intent.limit, 3)} size={self._settings.trade_size}",
-                self._circumstances(),
+    def _intents(self) -> list[Intent]:
+        """What might be bought: either outcome, at the cap, on its book's grid."""
+        return [
+            Intent(
+                condition_id=self.condition_id,
+                ticker=self.ticker,
+                token_id=token,
+                outcome=self._outcome(token),
+                spend=self._spend,
+                limit=money.from_decimal(self._settings.max_price),
+                tick=book.leading.tick_size or _COARSE_TICK,
             )
-            self._buying.set()
-
-    def _make_intent(self) -> Intent | None:
-        """The order for the favourite as known now; None without one or its ask."""
-        token = self.winning_token_id
-        ask = None if token is None else self._books[token].best_ask
-        if token is None or ask is None:
-            return None
-        return Intent(
-            condition_id=self.condition_id,
-            ticker=self.ticker,
-            token_id=token,
-            outcome=self._outcome(token),
-            spend=money.from_decimal(self._settings.trade_size),
-            limit=money.from_decimal(self._settings.max_price),
-            ask=ask,
-        )
+            for token, book in self._view.books.items()
+        ]
 
     async def _hang_up(self) -> None:
+        self._purchase.close()
         for stream in self._streams():
             with suppress(OSError):
                 await stream.close()
@@ -308,44 +330,33 @@ class LastSecondTrader:
         return (self._close - self._world.clock.now()) / NANOSECONDS
 
     def _refresh(self) -> None:
-        self.best_ask_yes = _price(self._books[self.token_id_yes].best_ask)
-        self.best_ask_no = _price(self._books[self.token_id_no].best_ask)
+        self.best_ask_yes = _price(self._view.leading(self.token_id_yes).best_ask)
+        self.best_ask_no = _price(self._view.leading(self.token_id_no).best_ask)
         self._determine_winning_side()
 
     def skip(self, reason: SkipReason, known: str | None = None) -> None:
         """Write why this market is not bought, unless it is decided already."""
-        if not self.decided:
-            self._decide(f"skip reason={reason}", known or self._circumstances())
+        if self.decided:
+            return
+        self._tally[reason] += 1
+        self._decide(f"skip reason={reason}", known or self._circumstances())
+        if self._noted:
+            self._world.ledger.move(self.condition_id, State.SKIPPED, reason)
 
     def _decide(self, decision: str, known: str) -> None:
         self.decided = True
         logger.info("DECISION %s %s %s", self.ticker, decision, known)
 
     def _circumstances(self) -> str:
-        now = self._world.clock.monotonic()
-        ages = [book.age(now) for book in self._books.values()]
-        known = [age for age in ages if age is not None]
-        age = f"{max(known) // 1_000_000}" if len(known) == len(ages) else "unknown"
-        up, down = self.best_ask_yes or "none", self.best_ask_no or "none"
+        age = self._view.age(self._world.clock.monotonic())
+        age_ms = "unknown" if age is None else age // 1_000_000
+        nobody = "unknown" if age is None else "none"
+        up, down = self.best_ask_yes or nobody, self.best_ask_no or nobody
         return (
             f"ask_up={up} ask_down={down} t_minus={self._remaining():.3f} "
-            f"book_age_ms={age} mode={self._world.venue.label} "
+            f"book_age_ms={age_ms} mode={self._world.venue.label} "
             f"condition_id={self.condition_id}"
         )
-
-
-def _fault(book: MergedBook, now: int) -> SkipReason | None:
-    """What is wrong with one token's book; None when it can be believed."""
-    lead, age = book.leading, book.age(now)
-    if age is None or not lead.timestamp:
-        return SkipReason.NO_BOOK
-    if age > BOOK_AGE_LIMIT:
-        return SkipReason.STALE_BOOK
-    if book.in_dispute(now):
-        return SkipReason.SOCKETS_DISAGREE
-    if lead.doubtful:
-        return SkipReason.DOUBTFUL_BOOK
-    return SkipReason.CROSSED_BOOK if lead.crossed else None
 
 
 def _price(amount: int | None) -> Decimal | None:

@@ -4,30 +4,42 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
-import stat
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from dotenv import dotenv_values
 
 import config
 from config import Settings
-from gamma_15m_finder import UTC_FORMAT, GammaAPI15mFinder, MarketInfo
+from gamma_15m_finder import GammaAPI15mFinder, MarketInfo, close_of, end_of
 from hft_trader import LastSecondTrader, SkipReason
 from lastsecond import worlds
-from lastsecond.errors import ConfigError, FeedError, LastSecondError
+from lastsecond.errors import (
+    ConfigError,
+    FeedError,
+    LastSecondError,
+    LedgerError,
+    LockedError,
+)
 from lastsecond.market import NANOSECONDS
-from lastsecond.observe.logs import LEVELS, logging_to
-from lastsecond.ports import World
+from lastsecond.observe import console
+from lastsecond.observe.logs import logging_to
+from lastsecond.observe.options import parser
+from lastsecond.ports import Clock, JsonSource, World
+from lastsecond.purchase import clear_up
+from lastsecond.signals import until_signalled
 
 STOP_TIMEOUT = 10.0
 """Seconds that traders get to end after a signal."""
 
 LIVE_WARNING_SECONDS = 5
+HALTED = 42  # exit status of a halted start: a service manager should not restart it
+HELD = 3  # exit status where another process trades for the same wallet
+
+_REMEMBERED = 3600 * NANOSECONDS
 
 logger = logging.getLogger("main")
 
@@ -46,27 +58,27 @@ class TradingBotRunner:
         self.MIN_TIME_TO_START = settings.min_time_to_start
         self.active_traders: dict[str, asyncio.Task[None]] = {}
         self.monitored_markets: set[str] = set()
-        self.finder = GammaAPI15mFinder(
-            settings.max_minutes_ahead,
-            source=world.source,
-            clock=world.clock,
-            host=world.gamma_host,
-            kinds=(settings.assets, settings.intervals),
-        )
+        self.finder = _finder(settings, world.source, world.clock, world.gamma_host)
         self._world = world
         self._settings = settings
         self._once = once
         self._stopping = asyncio.Event()
         self._closes: dict[str, int] = {}
-        self._unconnected: dict[str, MarketInfo] = {}
+        self._unconnected: dict[str, tuple[MarketInfo, LastSecondTrader]] = {}
+        self._decisions: Counter[str] = Counter()
 
     def stop(self) -> None:
         """Ask run() to end: no new work, sockets closed, tasks awaited."""
         self._stopping.set()
 
+    def summary(self) -> str:
+        """How many markets were decided, and how."""
+        each = " ".join(f"{how}={n}" for how, n in sorted(self._decisions.items()))
+        return f"decisions={self._decisions.total()} {each}".rstrip()
+
     async def run(self) -> None:
         """Poll and trade until stop(), or with ``once`` until its markets closed."""
-        work = asyncio.create_task(self.poll_and_trade())
+        work = asyncio.create_task(self._trade())
         stopped = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -75,6 +87,11 @@ class TradingBotRunner:
             await self._wind_up(work)
         if not work.cancelled():
             work.result()
+
+    async def _trade(self) -> None:
+        """Clear up what an earlier run left unknown, before any new work."""
+        await clear_up(self._world)
+        await self.poll_and_trade()
 
     async def poll_and_trade(self) -> None:
         """Find markets and start their tasks, every POLL_INTERVAL."""
@@ -92,8 +109,15 @@ class TradingBotRunner:
 
         A market whose sockets could not be opened is left to the next poll.
         """
-        condition_id, close = market["condition_id"], _close_of(market)
+        condition_id, close = market["condition_id"], close_of(market)
         trader = self._trader(market)
+        try:
+            if await trader.is_known():
+                return
+        except LedgerError as error:
+            self._leave_to_next_poll(market, trader, error)
+            return
+        self._world.expect(close)
         left = close - self._world.clock.now()
         if left < self.MIN_TIME_TO_START * NANOSECONDS:
             failed_before = self._unconnected.pop(condition_id, None)
@@ -110,10 +134,15 @@ class TradingBotRunner:
         self._unconnected.pop(condition_id, None)
         try:
             await trader.run()
-        except FeedError:
-            logger.error("UNCONNECTED %s left to the next poll", market["ticker"])
-            self._unconnected[condition_id] = market
-            self.monitored_markets.discard(condition_id)
+        except FeedError as error:
+            self._leave_to_next_poll(market, trader, error)
+
+    def _leave_to_next_poll(
+        self, market: MarketInfo, trader: LastSecondTrader, error: LastSecondError
+    ) -> None:
+        logger.error("LEFT_TO_NEXT_POLL %s %s", market["ticker"], error)
+        self._unconnected[market["condition_id"]] = market, trader
+        self.monitored_markets.discard(market["condition_id"])
 
     async def _poll(self) -> None:
         try:
@@ -122,10 +151,11 @@ class TradingBotRunner:
             logger.critical("POLL_FAILED", exc_info=True)
             found = []
         self._forget_closed()
-        markets = self._unconnected | {m["condition_id"]: m for m in found}
+        left = {cid: market for cid, (market, _) in self._unconnected.items()}
+        markets = left | {m["condition_id"]: m for m in found}
         for market in markets.values():
             self._take_up(market)
-        if not markets:
+        if not markets and self.finder.answered:
             logger.info("NO_MARKETS nothing closes within the next minutes")
 
     def _take_up(self, market: MarketInfo) -> None:
@@ -134,7 +164,7 @@ class TradingBotRunner:
         if condition_id in self.monitored_markets:
             return
         self.monitored_markets.add(condition_id)
-        self._closes[condition_id] = _close_of(market)
+        self._closes[condition_id] = close_of(market)
         logger.info(
             'TAKEN_UP %s closes="%s" minutes=%.2f title="%s" condition_id=%s',
             market["ticker"],
@@ -155,15 +185,19 @@ class TradingBotRunner:
             logger.critical("MARKET_FAILED %s", task.get_name(), exc_info=error)
 
     def _forget_closed(self) -> None:
-        """Drop what is known of markets that have closed and have no task."""
+        """Drop what is known of markets that closed an hour ago and have no task.
+
+        An hour, so that a clock that is set back brings no market back.
+        """
         now = self._world.clock.now()
         for condition_id, close in list(self._closes.items()):
             if close > now or condition_id in self.active_traders:
                 continue
-            del self._closes[condition_id]
-            self.monitored_markets.discard(condition_id)
-            if market := self._unconnected.pop(condition_id, None):
-                self._trader(market).skip(SkipReason.NOT_CONNECTED)
+            if left := self._unconnected.pop(condition_id, None):
+                left[1].skip(SkipReason.NOT_CONNECTED)
+            if close < now - _REMEMBERED:
+                del self._closes[condition_id]
+                self.monitored_markets.discard(condition_id)
 
     async def _wind_up(self, work: asyncio.Task[None]) -> None:
         tasks = [work, *self.active_traders.values()]
@@ -175,8 +209,8 @@ class TradingBotRunner:
             _, late = await asyncio.wait(running, timeout=STOP_TIMEOUT)
             for task in late:
                 logger.error("STILL_RUNNING %s after %g s", task, STOP_TIMEOUT)
-        for market in self._unconnected.values():
-            self._trader(market).skip(SkipReason.NOT_CONNECTED)
+        for _, trader in self._unconnected.values():
+            trader.skip(SkipReason.NOT_CONNECTED)
         self._unconnected.clear()
 
     def _trader(self, market: MarketInfo) -> LastSecondTrader:
@@ -184,58 +218,24 @@ class TradingBotRunner:
             market["condition_id"],
             market["token_id_yes"],
             market["token_id_no"],
-            datetime.strptime(market["end_time_utc"], UTC_FORMAT).replace(tzinfo=UTC),
+            end_of(market),
             ticker=market["ticker"],
             world=self._world,
             settings=self._settings,
+            tally=self._decisions,
         )
 
 
-def _close_of(market: MarketInfo) -> int:
-    end = datetime.strptime(market["end_time_utc"], UTC_FORMAT).replace(tzinfo=UTC)
-    return int(end.timestamp()) * NANOSECONDS
+def _finder(
+    settings: Settings, source: JsonSource, clock: Clock, host: str
+) -> GammaAPI15mFinder:
+    kinds = (settings.assets, settings.intervals)
+    return GammaAPI15mFinder(
+        settings.max_minutes_ahead, source=source, clock=clock, host=host, kinds=kinds
+    )
 
 
 # -- the command line --
-
-
-def parser() -> argparse.ArgumentParser:
-    """The options of `python main.py`."""
-    options = argparse.ArgumentParser(
-        prog="python main.py",
-        description="Watch Polymarket's BTC and ETH 5- and 15-minute Up or Down "
-        "markets and decide in the last second of each whether to buy the favourite. "
-        "Without --live nothing is ever bought: decisions and paper results go to "
-        "log/trades.log.",
-        epilog="Every setting of .env.example can stand in .env or the environment. "
-        "Exit status: 0 done or stopped, 1 a fault, 2 wrong usage or settings.",
-    )
-    add = options.add_argument
-    add("--live", action="store_true", help="send real orders, after a warning of 5 s")
-    add(
-        "--sim",
-        action="store_true",
-        help="offline: recorded markets on a simulated exchange on this machine",
-    )
-    add(
-        "--once",
-        action="store_true",
-        help="look for markets once, see them to their close, and end",
-    )
-    add("--size", metavar="PUSD", help="spend this much on an order (TRADE_SIZE)")
-    add(
-        "--poll-interval",
-        metavar="SECONDS",
-        help="look for markets this often (POLL_INTERVAL)",
-    )
-    add(
-        "--log-level",
-        default="INFO",
-        type=str.upper,
-        choices=LEVELS,
-        help="what the terminal shows; the files hold everything (default: INFO)",
-    )
-    return options
 
 
 def read_settings(chosen: dict[str, str | None], dotenv: Path) -> Settings:
@@ -247,16 +247,11 @@ def read_settings(chosen: dict[str, str | None], dotenv: Path) -> Settings:
         written = dotenv_values(dotenv, interpolate=False) if dotenv.is_file() else {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{dotenv}: cannot be read: {error}") from None
-    given = {name: text for name, text in chosen.items() if text is not None}
-    settings = config.load({**written, **os.environ, **given})
     for line in config.strangers(list(written)):
         print(f"warning: {dotenv}: {line}", file=sys.stderr)
-    holds_secrets = any(
-        written.get(name)
-        for name, spec in config.variables().items()
-        if config.rule_of(spec).secret
-    )
-    if holds_secrets and dotenv.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    given = {name: text for name, text in chosen.items() if text is not None}
+    settings = config.load({**written, **os.environ, **given})
+    if config.holds_secret(written) and dotenv.stat().st_mode & 0o077:
         print(
             f"warning: {dotenv} holds a key and others may read it: chmod 600 {dotenv}",
             file=sys.stderr,
@@ -264,36 +259,30 @@ def read_settings(chosen: dict[str, str | None], dotenv: Path) -> Settings:
     return settings
 
 
-def open_world(settings: Settings, *, sim: bool) -> AbstractAsyncContextManager[World]:
-    """The World that the options ask for; ``sim`` brings its own hosts."""
-    if sim:
-        return worlds.simulated()
-    return worlds.paper(
-        gamma_host=settings.gamma_host,
-        clob_host=settings.clob_host,
-        clob_ws_url=settings.clob_ws_url,
-    )
+@asynccontextmanager
+async def open_world(
+    settings: Settings, *, sim: bool, once: bool, live: bool
+) -> AsyncIterator[World]:
+    """The World that the options ask for, ready to use."""
+    terms = settings.terms()
+    opener = worlds.live if live else worlds.paper
+    if not sim:
+        async with opener(terms) as world:
+            yield world
+        return
+    async with (
+        worlds.simulated(terms, live=live) as (exchange, simulated),
+        opener(simulated) as world,
+        worlds.playing(exchange, world, once=once) as played,
+    ):
+        yield played
 
 
-def _on_signal(action: Callable[[], None]) -> None:
-    """Call ``action`` at SIGINT or SIGTERM; leave a second signal to the system."""
-    loop = asyncio.get_running_loop()
-
-    def first() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-        action()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, first)
-
-
-async def trade(settings: Settings, *, sim: bool, once: bool) -> int:
+async def trade(settings: Settings, *, sim: bool, once: bool, live: bool) -> int:
     """Run the bot to its end; the exit status."""
-    async with open_world(settings, sim=sim) as world:
-        runner = TradingBotRunner(world, settings, once=once)
-        _on_signal(runner.stop)
+    if halted := worlds.halted(settings.terms()):
+        logger.warning("HALTED %s: no live orders until it is resumed", halted)
+    async with open_world(settings, sim=sim, once=once, live=live) as world:
         logger.info(
             "START mode=%s size=%s max_price=%s trigger_seconds=%g gamma=%s clob=%s",
             world.venue.label,
@@ -303,69 +292,76 @@ async def trade(settings: Settings, *, sim: bool, once: bool) -> int:
             world.gamma_host,
             world.clob_host,
         )
+        runner = TradingBotRunner(world, settings, once=once)
         await runner.run()
-        logger.info("END")
-    return 0
+        logger.info("END %s", runner.summary())
+    return 0 if runner.finder.answered else 1
 
 
-async def warn_live(settings: Settings) -> int:
-    """Say what live means, wait, and end: live orders are not available yet."""
-    stopped = asyncio.Event()
-    _on_signal(stopped.set)
+async def trade_live(settings: Settings, *, sim: bool, once: bool) -> int:
+    """Warn, wait, check, and trade with real orders; the exit status."""
+    if not sim:
+        if halted := worlds.halted(settings.terms()):
+            print(f"HALTED {halted}\n`python main.py resume` ends it.", file=sys.stderr)
+            return HALTED
+        await warn_live(settings)
+        if await check(settings):
+            print("Not started: see above. Nothing was sent.", file=sys.stderr)
+            return 1
+    return await trade(settings, sim=sim, once=once, live=True)
+
+
+async def warn_live(settings: Settings) -> None:
+    """Say what live means, and wait. Cancelling stops it: nothing was sent."""
     own = "the address of PRIVATE_KEY" if settings.private_key else "no account yet"
-    account = settings.funder_address or own
-    print(
-        f"LIVE: real orders of {settings.trade_size} pUSD each, at "
-        f"{settings.max_price} a share or less, from {account}, "
-        f"on {settings.clob_host}.\nCtrl-C within {LIVE_WARNING_SECONDS} s stops this.",
-        flush=True,
+    warning = console.live_warning(
+        size=settings.trade_size,
+        max_price=settings.max_price,
+        account=settings.funder_address or own,
+        host=settings.clob_host,
+        seconds=LIVE_WARNING_SECONDS,
     )
+    print(warning, flush=True)
     try:
-        async with asyncio.timeout(LIVE_WARNING_SECONDS):
-            await stopped.wait()
-    except TimeoutError:
-        print(
-            "Live trading is not available yet: nothing was sent. "
-            "Run without --live for a dry run.",
-            file=sys.stderr,
-        )
-        return 2
-    print("Stopped. Nothing was sent.")
-    return 0
+        await asyncio.sleep(LIVE_WARNING_SECONDS)
+    except asyncio.CancelledError:
+        print("Stopped. Nothing was sent.")
+        raise
+
+
+async def check(settings: Settings) -> int:
+    """Print what live orders need, a line each; 1 when something is missing, else 0."""
+    if not settings.private_key:
+        raise ConfigError("PRIVATE_KEY: real orders need the key that signs them")
+    async with worlds.inspection(settings.terms()) as inspect:
+        return int(not await inspect())
 
 
 def list_markets() -> int:
     """Print the markets that close next, as `python gamma_15m_finder.py` does."""
 
-    async def find() -> list[MarketInfo]:
-        async with open_world(settings, sim=False) as world:
-            runner = TradingBotRunner(world, settings)
-            return await runner.finder.find_active_market() or []
+    async def find() -> int:
+        async with worlds.reading() as (source, clock):
+            finder = _finder(settings, source, clock, settings.gamma_host)
+            found = await finder.find_active_market() or []
+        print(*console.market_lines(found), sep="\n")
+        print(f"{len(found)} close within {settings.max_minutes_ahead:g} minutes.")
+        return 0 if finder.answered else 1
 
     try:
         settings = read_settings({}, Path(".env"))
-        with logging_to(
-            Path(settings.log_dir), level="WARNING", secrets=settings.secrets()
-        ):
-            found = asyncio.run(find())
+        with logging_to(Path(settings.log_dir), level="WARNING"):
+            return asyncio.run(until_signalled(find()))
     except LastSecondError as error:
         print(error, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 0
-    for market in found:
-        print(
-            f"{market['end_time_utc']}  {market['minutes_until_end']:5.1f} min  "
-            f"{market['ticker']:<28}  {market['title']}"
-        )
-    print(f"{len(found)} markets close within {settings.max_minutes_ahead:g} minutes.")
-    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The whole program; the exit status."""
     options = parser().parse_args(arguments)
-    chosen = {"TRADE_SIZE": options.size, "POLL_INTERVAL": options.poll_interval}
+    interval = options.poll_interval or ("20" if options.sim else None)
+    chosen = {"TRADE_SIZE": options.size, "POLL_INTERVAL": interval}
     try:
         settings = read_settings(chosen, Path(".env"))
         with logging_to(
@@ -374,14 +370,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(options, settings)
     except LastSecondError as error:
         print(error, file=sys.stderr)
-        return 2
+        return {LockedError: HELD, LedgerError: 1}.get(type(error), 2)
+    except KeyboardInterrupt:
+        return 0
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     try:
-        if options.live:
-            return asyncio.run(warn_live(settings))
-        return asyncio.run(trade(settings, sim=options.sim, once=options.once))
+        match options.command:
+            case "halt":
+                return worlds.halt(settings.terms(), " ".join(options.reason))
+            case "resume":
+                return asyncio.run(worlds.resume(settings.terms()))
+            case "check":
+                work = check(settings)
+            case _ if options.live:
+                work = trade_live(settings, sim=options.sim, once=options.once)
+            case _:
+                work = trade(settings, sim=options.sim, once=options.once, live=False)
+        return asyncio.run(until_signalled(work))
     except LastSecondError:
         raise
     except Exception:

@@ -4,13 +4,21 @@ The spine never opens a socket, reads a clock or sends an order itself: it holds
 and asks. A dry run, a live run and a simulated one differ in their World only.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from lastsecond.book import Book
-from lastsecond.market import TokenId
-from lastsecond.orders import Intent, Result
+from lastsecond.market import ConditionId, TokenId
+from lastsecond.orders import (
+    Followed,
+    Intent,
+    OpenOrder,
+    Result,
+    SignedOrder,
+    State,
+)
 from lastsecond.wire.market_channel import Frame
 
 
@@ -33,6 +41,10 @@ class Clock(Protocol):
         """Return at or after ``when`` (Unix ns), never before; cancelling is safe."""
         ...
 
+    async def wake_at(self, when: int) -> None:
+        """Like sleep_until, but late by microseconds only; for short waits."""
+        ...
+
 
 class JsonSource(Protocol):
     """HTTP reads. Nothing that changes the world goes through here."""
@@ -43,12 +55,18 @@ class JsonSource(Protocol):
         params: Sequence[tuple[str, str]] = (),
         *,
         budget: float = 25.0,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """The body of a 200 answer, retried within ``budget`` seconds.
 
         Raises SourceError: refused, or no answer within the budget.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stream's connection was lost: nothing missed meanwhile is sent again."""
 
 
 class MarketStream(Protocol):
@@ -72,8 +90,8 @@ class MarketStream(Protocol):
         """Connect and subscribe. Raises FeedError; frames() then goes on trying."""
         ...
 
-    def frames(self) -> AsyncIterator[Frame]:
-        """Decoded frames until close(); drops and malformed frames do not end it."""
+    def frames(self) -> AsyncIterator[Frame | Gap]:
+        """Decoded frames until close(), a Gap at every loss of the connection."""
         ...
 
     async def renew(self) -> None:
@@ -92,18 +110,122 @@ NewStream = Callable[[str, Sequence[TokenId]], MarketStream]
 """A stream for these tokens, not yet open; the name is for the logs."""
 
 
+class Ticket(Protocol):
+    """One market's orders, signed and ready, of which at most one may leave."""
+
+    @property
+    def orders(self) -> Mapping[TokenId, SignedOrder]:
+        """The order for each token that might be bought."""
+        ...
+
+    async def warm(self) -> None:
+        """Use the way to the venue once, so that it is open; never raises for it."""
+        ...
+
+    def fire(self, token_id: TokenId, book: Book) -> Awaitable[Result]:
+        """Send that token's order, once: its bytes have left when this returns.
+
+        Await the answer; it never raises for what the venue says. ``book`` is the
+        token's live book: a paper venue fills from it, a real one has no use for it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up the way to the venue; harmless when repeated."""
+        ...
+
+
 class Venue(Protocol):
     """Where orders go."""
 
     label: str
-    """PAPER or LIVE, for logs."""
+    """PAPER or LIVE, for logs and the ledger."""
 
-    async def buy(self, intent: Intent, book: Book) -> Result:
-        """Send one fill-or-kill order, once; never raises for what the venue answers.
+    async def arm(self, intents: Sequence[Intent]) -> Ticket:
+        """Make one market's orders ready, off the event loop. Raises VenueError."""
+        ...
 
-        ``book`` is the token's live book: a paper venue fills from it, a real one has
-        no use for it.
+    def follow(
+        self, condition_id: ConditionId, order_ids: Sequence[str], since: int
+    ) -> AsyncIterator[Followed]:
+        """What becomes of an order that may have been sent at ``since`` (Unix ns).
+
+        ``order_ids``: the one or two that may have been. Ends when the end is known or
+        for now given up; sends nothing.
         """
+        ...
+
+
+class Ledger(Protocol):
+    """What is kept of every market, on disk. Only arm() and discover() wait for it."""
+
+    async def discover(
+        self, condition_id: ConditionId, ticker: str, close_at: int
+    ) -> State:
+        """Note a market, closing at Unix ns; the state it is in."""
+        ...
+
+    def was_armed(self, condition_id: ConditionId) -> bool:
+        """Whether the market was ever armed: then never again."""
+        ...
+
+    def move(
+        self,
+        condition_id: ConditionId,
+        state: State,
+        reason: str = "",
+        **detail: object,
+    ) -> None:
+        """Note a new state. Raises IllegalMoveError: a fault of this program."""
+        ...
+
+    async def arm(
+        self, condition_id: ConditionId, orders: Sequence[SignedOrder]
+    ) -> None:
+        """Have the orders' ids on disk. Raises LedgerError: nothing may be sent."""
+        ...
+
+    def sent(self, condition_id: ConditionId, order_id: str, at: int) -> None:
+        """Note that an order's bytes left at Unix ns."""
+        ...
+
+    def result(
+        self, condition_id: ConditionId, order_id: str | None, result: Result
+    ) -> None:
+        """Note what became of it."""
+        ...
+
+    async def unresolved(self) -> Sequence[OpenOrder]:
+        """Markets whose orders may have been executed, left by earlier runs."""
+        ...
+
+
+class Guard(StrEnum):
+    """What forbids an order whatever its market shows."""
+
+    HALTED = "halted"
+    CLOCK_UNKNOWN = "clock_unknown"
+    CLOCK_OFF = "clock_off"
+    LOOP_LAG = "loop_lag"
+
+
+class Safeguards(Protocol):
+    """The caps, the halt, the clock and the loop: asked before every order."""
+
+    async def prepare(self) -> None:
+        """Learn from the ledger what has been spent and lost. Raises LedgerError."""
+        ...
+
+    def objection(self, spend: int) -> Guard | None:
+        """What forbids spending that many micros now; cheap, never blocks long."""
+        ...
+
+    def fired(self, spend: int) -> None:
+        """Count an order as it leaves."""
+        ...
+
+    def answered(self, result: Result) -> None:
+        """Count an answer; one that would meet every order halts."""
         ...
 
 
@@ -115,6 +237,10 @@ class World:
     source: JsonSource
     new_stream: NewStream
     venue: Venue
+    ledger: Ledger
+    safeguards: Safeguards
+    expect: Callable[[int], None]
+    """Told the close of each market (Unix ns), so that nothing else runs then."""
     gamma_host: str
     clob_host: str
     epilogue: Callable[[], Awaitable[None]]

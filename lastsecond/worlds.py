@@ -2,61 +2,363 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lastsecond.clock import SystemClock
+from lastsecond.check import Subject, offset_words, report
+from lastsecond.clock import ExchangeClock, SystemClock
+from lastsecond.exchange_time import ExchangeTime
 from lastsecond.feed import Subscription
+from lastsecond.halt import Halt
 from lastsecond.http import HttpSource
-from lastsecond.ports import Clock, World
+from lastsecond.lag import LoopLag
+from lastsecond.ledger import RESUMED, Ledger, open_ledger
+from lastsecond.lock import wallet_lock
+from lastsecond.market import NANOSECONDS
+from lastsecond.offset import OffsetFault
+from lastsecond.ports import Clock, Guard, Venue, World
+from lastsecond.safeguards import Caps, Watchman
 from lastsecond.sim import SimulatedExchange
 from lastsecond.sim.scenarios import Recorded
 from lastsecond.sim.scenarios.recorded import CLOSES
+from lastsecond.terms import Hosts, Key, Terms
 from lastsecond.venues.paper import PaperVenue
+from lastsecond.version import code_version
+
+if TYPE_CHECKING:
+    from lastsecond.venues.live import Account, Authority
+
+QUIET_LEAD = 6 * NANOSECONDS
+"""How long before a trigger the exchange's time is left unasked."""
+
+_DAY = 86_400 * NANOSECONDS
+_GUARDS = {
+    OffsetFault.UNKNOWN: Guard.CLOCK_UNKNOWN,
+    OffsetFault.BEYOND: Guard.CLOCK_OFF,
+}
 
 logger = logging.getLogger(__name__)
 
 
+class Calendar:
+    """The closes to come, and whether one is near."""
+
+    def __init__(self, trigger: int) -> None:
+        self.now: Callable[[], int] = SystemClock().now
+        """Reads the time; the exchange's once there is one that knows it."""
+        self._lead = trigger + QUIET_LEAD
+        self._closes: set[int] = set()
+
+    def expect(self, close: int) -> None:
+        """Note that a market closes at ``close``, Unix ns."""
+        self._closes.add(close)
+
+    def quiet(self) -> bool:
+        """Whether some market is in its last seconds: no request but its order."""
+        now = self.now()
+        self._closes = {close for close in self._closes if close > now}
+        return any(close - now <= self._lead for close in self._closes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What every world stands on."""
+
+    machine: SystemClock
+    clock: ExchangeClock
+    time: ExchangeTime
+    source: HttpSource
+    lag: LoopLag
+    calendar: Calendar
+
+
 @asynccontextmanager
-async def paper(
-    *, gamma_host: str, clob_host: str, clob_ws_url: str
-) -> AsyncIterator[World]:
+async def _ground(terms: Terms) -> AsyncIterator[_Ground]:
+    machine = SystemClock()
+    calendar = Calendar(terms.trigger)
+    async with AsyncExitStack() as stack:
+        source = await stack.enter_async_context(HttpSource(machine))
+        time = ExchangeTime(
+            source, machine, f"{terms.hosts.clob}/time", quiet=calendar.quiet
+        )
+        calendar.now = time.now
+        await stack.enter_async_context(time)
+        clock = ExchangeClock(machine, time)
+        lag = await stack.enter_async_context(LoopLag(clock))
+        yield _Ground(
+            machine=machine,
+            clock=clock,
+            time=time,
+            source=source,
+            lag=lag,
+            calendar=calendar,
+        )
+
+
+def _watchman(terms: Terms, ground: _Ground, caps: Caps | None) -> Watchman:
+    return Watchman(
+        clock_fault=partial(_clock_fault, terms, ground),
+        lag=ground.lag.worst,
+        lag_limit=terms.loop_lag,
+        caps=caps,
+    )
+
+
+def _clock_fault(terms: Terms, ground: _Ground) -> Guard | None:
+    fault = ground.clock.offset_fault(terms.clock_offset)
+    return None if fault is None else _GUARDS[fault]
+
+
+def _world(
+    terms: Terms, ground: _Ground, venue: Venue, ledger: Ledger, watchman: Watchman
+) -> World:
+    return World(
+        clock=ground.clock,
+        source=ground.source,
+        new_stream=partial(
+            Subscription,
+            url=terms.hosts.clob_ws,
+            clock=ground.clock,
+            heard=ground.time.heard,
+        ),
+        venue=venue,
+        ledger=ledger,
+        safeguards=watchman,
+        expect=ground.calendar.expect,
+        gamma_host=terms.hosts.gamma,
+        clob_host=terms.hosts.clob,
+        epilogue=_nothing_more,
+    )
+
+
+@asynccontextmanager
+async def _ledger(
+    terms: Terms, clock: Clock, *, mode: str, wallet: str
+) -> AsyncIterator[Ledger]:
+    """The wallet's ledger, locked against other processes. Raises LastSecondErrors."""
+    with wallet_lock(Path(terms.folder), wallet):
+        async with open_ledger(
+            Path(terms.folder) / "ledger.db",
+            clock=clock,
+            mode=mode,
+            wallet=wallet,
+            settings_hash=terms.fingerprint,
+            code_version=code_version(),
+            host=terms.hosts.clob,
+        ) as ledger:
+            await ledger.sweep(clock.now())
+            yield ledger
+
+
+@asynccontextmanager
+async def paper(terms: Terms) -> AsyncIterator[World]:
     """An exchange's data, and orders on paper."""
+    async with AsyncExitStack() as stack:
+        ground = await stack.enter_async_context(_ground(terms))
+        ledger = await stack.enter_async_context(
+            _ledger(terms, ground.clock, mode="PAPER", wallet="paper")
+        )
+        watchman = _watchman(terms, ground, caps=None)
+        yield _world(terms, ground, PaperVenue(), ledger, watchman)
+
+
+@asynccontextmanager
+async def live(terms: Terms) -> AsyncIterator[World]:
+    """An exchange's data, and real orders of the account of PRIVATE_KEY.
+
+    Raises VenueError: the account cannot trade; LockedError: another process does.
+    """
+    from lastsecond.venues.live import LiveVenue  # noqa: PLC0415  costs 0.4 s
+
+    async with AsyncExitStack() as stack:
+        ground = await stack.enter_async_context(_ground(terms))
+        account, authority = await open_account(terms, ground.clock)
+        ledger = await stack.enter_async_context(
+            _ledger(terms, ground.clock, mode="LIVE", wallet=account.funder)
+        )
+        halt = Halt(Path(terms.folder), ground.clock)
+        caps = Caps(
+            limits=terms.limits,
+            figures=lambda: ledger.figures(ground.clock.now() // _DAY * _DAY),
+            halted=lambda: halt.active,
+            halt=halt.set,
+        )
+        venue = LiveVenue(
+            account,
+            authority,
+            source=ground.source,
+            host=terms.hosts.clob,
+            clock=ground.clock,
+        )
+        watchman = _watchman(terms, ground, caps)
+        yield _world(terms, ground, venue, ledger, watchman)
+
+
+async def open_account(terms: Terms, clock: Clock) -> "tuple[Account, Authority]":
+    """The account of the key, and what signs its requests. Raises VenueError."""
+    from lastsecond.venues.live import (  # noqa: PLC0415  costs 0.4 s
+        Account,
+        Authority,
+        Credentials,
+    )
+
+    key = terms.key
+    account = Account(
+        key.private_key,
+        signature_type=key.signature_type,
+        funder=key.funder,
+        chain_id=key.chain_id,
+    )
+    credentials = (
+        Credentials(*key.api)
+        if all(key.api)
+        else await account.derive(terms.hosts.clob)
+    )
+    return account, Authority(account.address, credentials, clock)
+
+
+@asynccontextmanager
+async def inspection(
+    terms: Terms,
+) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
+    """What reports whether orders could be sent.
+
+    Raises VenueError: the account itself is wrong.
+    """
+    from lastsecond.venues.live import (  # noqa: PLC0415  costs 0.4 s
+        VERSION,
+        DiscreetSource,
+    )
+
+    async with _ground(terms) as ground:
+        account, authority = await open_account(terms, ground.clock)
+        halted = Halt(Path(terms.folder), ground.clock).read()
+        subject = Subject(
+            account=account.funder,
+            signature_type=account.signature_type,
+            sign=authority.headers,
+            spend=terms.spend,
+            order_version=VERSION,
+            source=DiscreetSource(ground.source, authority),
+            clock=ground.clock,
+            clock_fault=partial(_clock_fault, terms, ground),
+            clock_words=lambda: offset_words(
+                ground.time.offset, ground.time.uncertainty
+            ),
+            stream=Subscription(
+                "check", [], url=terms.hosts.clob_ws, clock=ground.clock
+            ),
+            clob=terms.hosts.clob,
+            geoblock=terms.hosts.geoblock,
+            halted=None if halted is None else halted.reason,
+        )
+        yield partial(report, subject)
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[tuple[HttpSource, Clock]]:
+    """HTTP reads and a clock: enough to look for markets."""
     clock = SystemClock()
     async with HttpSource(clock) as source:
-        yield World(
-            clock=clock,
-            source=source,
-            new_stream=partial(Subscription, url=clob_ws_url, clock=clock),
-            venue=PaperVenue(),
-            gamma_host=gamma_host,
-            clob_host=clob_host,
-            epilogue=_nothing_more,
+        yield source, clock
+
+
+@asynccontextmanager
+async def simulated(
+    terms: Terms, *, live: bool
+) -> AsyncIterator[tuple[SimulatedExchange, Terms]]:
+    """A simulated exchange on this machine, and the terms of a world on it.
+
+    What it keeps goes to a folder of its own. With ``live``, a key that was made for
+    the occasion has an account with $1,000.
+    """
+    async with SimulatedExchange(SystemClock()) as exchange:
+        url = exchange.http_url
+        key = Key(private_key=secrets.token_hex(32))
+        if live:
+            from lastsecond.venues.live import Account  # noqa: PLC0415  costs 0.4 s
+
+            address = Account(
+                key.private_key, signature_type=0, funder="", chain_id=key.chain_id
+            ).address
+            exchange.add_account(
+                address=address, funder=address, signature_type=0, balance="1000"
+            )
+        yield (
+            exchange,
+            replace(
+                terms,
+                key=key,
+                folder=terms.folder / "sim",
+                hosts=Hosts(
+                    gamma=url,
+                    clob=url,
+                    clob_ws=exchange.ws_url,
+                    geoblock=f"{url}/api/geoblock",
+                ),
+            ),
         )
 
 
 @asynccontextmanager
-async def simulated() -> AsyncIterator[World]:
-    """A simulated exchange on this machine that plays recorded markets, over and over.
+async def playing(
+    exchange: SimulatedExchange, world: World, *, once: bool
+) -> AsyncIterator[World]:
+    """The same world while ``exchange`` plays recorded markets, on end or ``once``.
 
     Its epilogue is the official result of the markets first played.
     """
+    settled = asyncio.Event()
+    play = asyncio.create_task(_play(exchange, settled, once=once))
+    try:
+        yield replace(world, epilogue=partial(_settlement, play, settled))
+    finally:
+        play.cancel()
+        await asyncio.wait((play,))
+
+
+def halted(terms: Terms) -> str | None:
+    """Since when and why live orders are forbidden; None when they are not."""
+    found = Halt(Path(terms.folder), SystemClock()).read()
+    if found is None:
+        return None
+    since = datetime.fromtimestamp(found.at / NANOSECONDS, UTC)
+    return f"since {since:%Y-%m-%d %H:%M:%S} UTC: {found.reason}"
+
+
+def halt(terms: Terms, reason: str) -> int:
+    """Forbid live orders, also to a process that runs; the exit status."""
+    Halt(Path(terms.folder), SystemClock()).set(reason or "by hand")
+    logger.warning("HALTED %s", halted(terms))
+    return 0
+
+
+async def resume(terms: Terms) -> int:
+    """Allow live orders again, and start the counts in a row anew; the exit status.
+
+    Raises LockedError while a process trades: stop it first.
+    """
+    from lastsecond.venues.live import Account  # noqa: PLC0415  costs 0.4 s
+
     clock = SystemClock()
-    async with SimulatedExchange(clock) as exchange:
-        settled = asyncio.Event()
-        play = asyncio.create_task(_play(exchange, clock, settled))
-        try:
-            async with paper(
-                gamma_host=exchange.http_url,
-                clob_host=exchange.http_url,
-                clob_ws_url=exchange.ws_url,
-            ) as world:
-                yield replace(world, epilogue=partial(_settlement, play, settled))
-        finally:
-            play.cancel()
-            await asyncio.wait((play,))
+    if terms.key.private_key:
+        account = Account(
+            terms.key.private_key,
+            signature_type=terms.key.signature_type,
+            funder=terms.key.funder,
+            chain_id=terms.key.chain_id,
+        )
+        async with _ledger(terms, clock, mode="LIVE", wallet=account.funder) as ledger:
+            ledger.note(None, RESUMED)
+    was = Halt(Path(terms.folder), clock).clear()
+    logger.warning("RESUMED" if was else "NOT_HALTED nothing to resume")
+    return 0
 
 
 async def _nothing_more() -> None:
@@ -64,7 +366,7 @@ async def _nothing_more() -> None:
 
 
 async def _play(
-    exchange: SimulatedExchange, clock: Clock, settled: asyncio.Event
+    exchange: SimulatedExchange, settled: asyncio.Event, *, once: bool
 ) -> None:
     while True:
         logger.info(
@@ -74,8 +376,10 @@ async def _play(
             min(CLOSES),
             max(CLOSES),
         )
-        await Recorded().play(exchange, clock)
+        await Recorded().play(exchange, SystemClock())
         settled.set()
+        if once:
+            return
 
 
 async def _settlement(play: asyncio.Task[None], settled: asyncio.Event) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import ParamSpec
 
 from lastsecond.clock import JumpingLoop
@@ -25,7 +25,12 @@ class FakeSource:
         self._handler = handler
 
     async def get(
-        self, url: str, params: Parameters = (), *, budget: float = 25.0
+        self,
+        url: str,
+        params: Parameters = (),
+        *,
+        budget: float = 25.0,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         self.calls.append((url, params))
         try:
@@ -59,6 +64,9 @@ class HurriedClock:
 
     async def sleep_until(self, when: int) -> None:
         await self.sleep(max(0, when - self._now) / NANOSECONDS)
+
+    async def wake_at(self, when: int) -> None:
+        await self.sleep_until(when)
 
 
 def on_jumping_loop(

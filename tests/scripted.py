@@ -1,19 +1,41 @@
 """A scripted market stream, a venue that remembers, and a World made of fakes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from dataclasses import dataclass
 
 from lastsecond.book import Book
-from lastsecond.errors import FeedError
-from lastsecond.orders import Fill, Intent, Result
-from lastsecond.ports import Clock, JsonSource, NewStream, Venue, World
+from lastsecond.errors import FeedError, LedgerError, VenueError
+from lastsecond.market import ConditionId, Outcome, TokenId
+from lastsecond.orders import (
+    STATE_OF,
+    Fill,
+    Followed,
+    Intent,
+    OpenOrder,
+    Result,
+    SignedOrder,
+    State,
+    check_move,
+)
+from lastsecond.ports import (
+    Clock,
+    Gap,
+    Guard,
+    JsonSource,
+    Ledger,
+    NewStream,
+    Safeguards,
+    Venue,
+    World,
+)
 from lastsecond.wire.market_channel import Frame, decode
 
 BOUGHT = Fill(shares=5_000_000, cost=5_000_000)
 
 
 class ScriptedStream:
-    """A MarketStream that delivers (Unix ns, raw frame) pairs when their time comes."""
+    """A MarketStream that delivers (Unix ns, raw frame) pairs; an empty is a Gap."""
 
     def __init__(
         self, name: str, script: Iterable[tuple[int, bytes]], clock: Clock
@@ -34,9 +56,12 @@ class ScriptedStream:
         self.connected = True
         self.last_data = self._clock.monotonic()
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def frames(self) -> AsyncIterator[Frame | Gap]:
         for at, raw in self._script:
             await self._clock.sleep_until(at)
+            if not raw:
+                yield Gap()
+                continue
             frame = decode(raw)
             if frame.is_data and self.connected:
                 self.last_data = self._clock.monotonic()
@@ -51,18 +76,149 @@ class ScriptedStream:
         self._closed.set()
 
 
+@dataclass(frozen=True)
+class Fired:
+    """An order as it left: what it buys, for how much, and the ask of that moment."""
+
+    token_id: TokenId
+    outcome: Outcome
+    limit: int
+    spend: int
+    ask: int | None
+
+
+class RecordingTicket:
+    """A Ticket that keeps what is fired."""
+
+    def __init__(self, venue: "RecordingVenue", intents: Sequence[Intent]) -> None:
+        self.orders = {
+            intent.token_id: SignedOrder(
+                order_id=f"order-{intent.token_id}",
+                condition_id=intent.condition_id,
+                token_id=intent.token_id,
+                outcome=intent.outcome,
+                maker_amount=intent.spend,
+                taker_amount=intent.spend,
+                limit=intent.limit,
+                body=b"",
+            )
+            for intent in intents
+        }
+        self.warmed = 0
+        self.closed = False
+        self._venue = venue
+
+    async def warm(self) -> None:
+        self.warmed += 1
+
+    def fire(self, token_id: TokenId, book: Book) -> Awaitable[Result]:
+        order = self.orders[token_id]
+        fired = Fired(
+            token_id, order.outcome, order.limit, order.maker_amount, book.best_ask
+        )
+        self._venue.fired.append(fired)
+        return self._venue.answer()
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class RecordingVenue:
-    """A Venue that keeps what it was asked to buy and answers ``result``."""
+    """A Venue that keeps what was fired and answers ``result`` after ``delay`` s."""
 
     label = "PAPER"
 
-    def __init__(self, result: Result = BOUGHT) -> None:
-        self.intents: list[Intent] = []
+    def __init__(self, result: Result = BOUGHT, delay: float = 0) -> None:
+        self.fired: list[Fired] = []
+        self.tickets: list[RecordingTicket] = []
+        self.followed: list[Followed] = []
+        self.refusal: str | None = None
         self._result = result
+        self._delay = delay
 
-    async def buy(self, intent: Intent, book: Book) -> Result:
-        self.intents.append(intent)
+    async def arm(self, intents: Sequence[Intent]) -> RecordingTicket:
+        if self.refusal:
+            raise VenueError(self.refusal)
+        self.tickets.append(RecordingTicket(self, intents))
+        return self.tickets[-1]
+
+    async def answer(self) -> Result:
+        await asyncio.sleep(self._delay)
         return self._result
+
+    async def follow(
+        self, condition_id: ConditionId, order_ids: Sequence[str], since: int
+    ) -> AsyncIterator[Followed]:
+        for followed in self.followed:
+            yield followed
+
+
+class MemoryLedger:
+    """A Ledger that keeps states and what led to them, and refuses illegal moves."""
+
+    def __init__(self) -> None:
+        self.states: dict[ConditionId, State] = {}
+        self.rows: list[tuple[str, ...]] = []
+        self.left: list[OpenOrder] = []
+        self.fault: str | None = None
+
+    async def discover(
+        self, condition_id: ConditionId, ticker: str, close_at: int
+    ) -> State:
+        return self.states.setdefault(condition_id, State.DISCOVERED)
+
+    def was_armed(self, condition_id: ConditionId) -> bool:
+        return ("armed", "") in self.rows
+
+    def move(
+        self,
+        condition_id: ConditionId,
+        state: State,
+        reason: str = "",
+        **detail: object,
+    ) -> None:
+        check_move(self.states.setdefault(condition_id, State.DISCOVERED), state)
+        self.states[condition_id] = state
+        self.rows.append((state.value, str(reason)))
+
+    async def arm(
+        self, condition_id: ConditionId, orders: Sequence[SignedOrder]
+    ) -> None:
+        if self.fault:
+            raise LedgerError(self.fault)
+        self.move(condition_id, State.ARMED)
+
+    def sent(self, condition_id: ConditionId, order_id: str, at: int) -> None:
+        self.move(condition_id, State.SENT)
+
+    def result(
+        self, condition_id: ConditionId, order_id: str | None, result: Result
+    ) -> None:
+        self.move(condition_id, STATE_OF[type(result)])
+
+    async def unresolved(self) -> list[OpenOrder]:
+        return self.left
+
+
+class OpenGate:
+    """Safeguards that forbid what they are told to, and count what they are told."""
+
+    def __init__(self) -> None:
+        self.guard: Guard | None = None
+        self.spent: list[int] = []
+        self.answers: list[Result] = []
+
+    async def prepare(self) -> None:
+        """Nothing to learn."""
+
+    def objection(self, spend: int) -> Guard | None:
+        return self.guard
+
+    def fired(self, spend: int) -> None:
+        self.spent.append(spend)
+
+    def answered(self, result: Result) -> None:
+        self.answers.append(result)
 
 
 async def no_epilogue() -> None:
@@ -75,6 +231,8 @@ def fake_world(
     source: JsonSource,
     new_stream: NewStream,
     venue: Venue | None = None,
+    ledger: Ledger | None = None,
+    safeguards: Safeguards | None = None,
 ) -> World:
     """A World of fakes at ``https://gamma.test`` and ``https://clob.test``."""
     return World(
@@ -82,6 +240,9 @@ def fake_world(
         source=source,
         new_stream=new_stream,
         venue=venue or RecordingVenue(),
+        ledger=ledger or MemoryLedger(),
+        safeguards=safeguards or OpenGate(),
+        expect=lambda _: None,
         gamma_host="https://gamma.test",
         clob_host="https://clob.test",
         epilogue=no_epilogue,

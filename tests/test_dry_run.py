@@ -18,7 +18,7 @@ from lastsecond.ports import World
 from lastsecond.sim import SimMarket, SimulatedExchange
 from lastsecond.venues.paper import PaperVenue
 from main import TradingBotRunner
-from tests.scripted import no_epilogue
+from tests.scripted import MemoryLedger, OpenGate, no_epilogue
 
 SETTINGS = replace(Settings(), min_time_to_start=2.0)
 CLOSE = 1_795_653_900
@@ -48,6 +48,9 @@ async def exchange_with(
             source=source,
             new_stream=partial(Subscription, url=exchange.ws_url, clock=clock),
             venue=PaperVenue(),
+            ledger=MemoryLedger(),
+            safeguards=OpenGate(),
+            expect=lambda _: None,
             gamma_host=exchange.http_url,
             clob_host=exchange.http_url,
             epilogue=no_epilogue,
@@ -209,6 +212,31 @@ async def test_six_markets_that_close_together_each_decide_once(
         assert f"buy outcome=Up ask=0.{ask}0" in line
 
 
+async def test_frames_lost_doubled_and_out_of_order_end_on_the_true_book(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A lost change is noticed and mended; copies and overtaking change nothing."""
+    async with exchange_with(8, [btc()]) as (exchange, world, [market]):
+        show(market, "0.90", "0.88")
+        running = asyncio.create_task(
+            TradingBotRunner(world, SETTINGS, once=True).run()
+        )
+        await at(world, 7)
+        exchange.faults.duplicate_frames = True
+        exchange.faults.reorder_frames = True
+        exchange.faults.omit_changes = 1
+        market.change(Outcome.UP, "SELL", "0.90", "0")
+        for step in range(20):
+            market.change(Outcome.UP, "SELL", "0.95", str(step + 1))
+            await asyncio.sleep(0.05)
+        exchange.faults.reorder_frames = False
+        market.change(Outcome.UP, "SELL", "0.96", "7")
+        await running
+    [line] = decisions(caplog)
+    assert "buy outcome=Up ask=0.950" in line
+    assert any(m.startswith("BOOK_MENDING ") for m in caplog.messages)
+
+
 async def test_stopping_closes_every_socket(caplog: pytest.LogCaptureFixture) -> None:
     """stop() ends traders at once: decisions written, sockets closed, no new poll."""
     async with exchange_with(30, [btc()]) as (exchange, world, [market]):
@@ -240,7 +268,7 @@ async def test_a_market_without_sockets_is_left_to_the_next_poll(
         runner = TradingBotRunner(world, settings)
         running = asyncio.create_task(runner.run())
         await at(world, 5)
-        assert "UNCONNECTED" in caplog.text
+        assert "LEFT_TO_NEXT_POLL" in caplog.text
         exchange.faults.refuse_websockets = False
         await at(world, -0.2)
         runner.stop()

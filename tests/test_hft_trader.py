@@ -62,23 +62,38 @@ def books(up_ask: str | None, down_ask: str | None, at: float) -> bytes:
     ).encode()
 
 
-def change(token: str, price: str, size: str, best_ask: str, at: float) -> bytes:
-    """One ask of a token that is bid 0.95 becomes ``size``; its best is quoted."""
-    entry = {
-        "asset_id": token,
-        "side": "SELL",
-        "price": price,
-        "size": size,
-        "best_bid": "0.95",
-        "best_ask": best_ask,
-        "hash": "0",
-    }
+def change(price: str, size: str, best_ask: str, at: float) -> bytes:
+    """One ask of Up, which is bid 0.95, becomes ``size``; Down's bid mirrors it."""
+
+    def less(text: str) -> str:
+        return str(1 - Decimal(text))
+
+    entries = [
+        {
+            "asset_id": YES,
+            "side": "SELL",
+            "price": price,
+            "size": size,
+            "best_bid": "0.95",
+            "best_ask": best_ask,
+            "hash": "0",
+        },
+        {
+            "asset_id": NO,
+            "side": "BUY",
+            "price": less(price),
+            "size": size,
+            "best_bid": less(best_ask),
+            "best_ask": "0.05",
+            "hash": "0",
+        },
+    ]
     return json.dumps(
         {
             "event_type": "price_change",
             "market": CONDITION,
             "timestamp": ms(at),
-            "price_changes": [entry],
+            "price_changes": entries,
         }
     ).encode()
 
@@ -124,6 +139,9 @@ class Market:
             settings=replace(Settings(), **settings),
         )
 
+    async def until(self, before_close: float) -> None:
+        await self.clock.sleep_until(round((CLOSE - before_close) * NANOSECONDS))
+
     async def _answer(self, url: str, params: Parameters) -> bytes:
         assert url == "https://clob.test/book"
         if self._rest is None:
@@ -149,7 +167,7 @@ def test_buys_the_favourite_at_the_trigger(caplog: pytest.LogCaptureFixture) -> 
             [(50, books("0.95", "0.07", 50)), (2, books("0.96", "0.05", 2))]
         )
         await market.trader.run()
-        [intent] = market.venue.intents
+        [intent] = market.venue.fired
         assert intent.outcome is Outcome.UP
         assert (intent.token_id, intent.ask) == (YES, 960_000)
         assert (intent.limit, intent.spend) == (990_000, 5_000_000)
@@ -177,7 +195,7 @@ def test_buys_the_favourite_at_the_trigger(caplog: pytest.LogCaptureFixture) -> 
         (
             [
                 (2, books("0.97", "0.04", 2)),
-                (1.5, change(YES, "0.97", "0", "0.98", 1.5)),
+                (1.5, change("0.97", "0", "0.98", 1.5)),
             ],
             SkipReason.DOUBTFUL_BOOK,
         ),
@@ -206,7 +224,7 @@ def test_skips_with_its_reason(
     async def live() -> None:
         market = Market(script)
         await market.trader.run()
-        assert market.venue.intents == []
+        assert market.venue.fired == []
         assert market.clock.now() >= CLOSE * NANOSECONDS
 
     live()
@@ -224,12 +242,12 @@ def test_an_ask_that_drops_under_the_cap_late_is_taken(
     async def live() -> None:
         script = [
             (2.0, books("0.995", "0.05", 2)),
-            (0.45, change(YES, "0.98", "20", "0.98", 0.45)),
-            (0.30, change(YES, "0.97", "20", "0.97", 0.30)),
+            (0.45, change("0.98", "20", "0.98", 0.45)),
+            (0.30, change("0.97", "20", "0.97", 0.30)),
         ]
         market = Market(script)
         await market.trader.run()
-        [intent] = market.venue.intents
+        [intent] = market.venue.fired
         assert intent.ask == 980_000
 
     live()
@@ -245,7 +263,7 @@ def test_a_favourite_must_exceed_min_price(caplog: pytest.LogCaptureFixture) -> 
     async def live() -> None:
         market = Market([(2, books("0.60", "0.42", 2))], min_price=Decimal("0.60"))
         await market.trader.run()
-        assert market.venue.intents == []
+        assert market.venue.fired == []
 
     live()
     assert "reason=no_favourite" in decisions(caplog)[0]
@@ -259,7 +277,7 @@ def test_a_flip_before_the_trigger_changes_the_favourite() -> None:
         script = [(9, books("0.9", "0.12", 9)), (1.5, books("0.2", "0.85", 1.5))]
         market = Market(script)
         await market.trader.run()
-        [intent] = market.venue.intents
+        [intent] = market.venue.fired
         assert (intent.outcome, intent.ask) == (Outcome.DOWN, 850_000)
 
     live()
@@ -272,7 +290,7 @@ def test_nothing_is_bought_after_the_close() -> None:
     async def live() -> None:
         market = Market([(2, books("0.995", "0.01", 2)), (0, books("0.9", "0.2", 0))])
         await market.trader.run()
-        assert market.venue.intents == []
+        assert market.venue.fired == []
 
     live()
 
@@ -288,12 +306,11 @@ def test_the_trigger_counts_in_the_last_second_only(
 
     @on_jumping_loop
     async def live() -> None:
-        market = Market([(59, books("0.95", "0.07", 59))])
-        await market.trader.connect_websocket()
-        listening = asyncio.create_task(market.trader.listen_to_market())
-        await market.clock.sleep(2)
+        market = Market([(6, books("0.95", "0.07", 6))])
+        running = asyncio.create_task(market.trader.run())
+        await market.until(5)
         assert market.trader.check_trigger(remaining) is expected
-        listening.cancel()
+        running.cancel()
 
     live()
 
@@ -303,17 +320,16 @@ def test_execute_order_fires_once() -> None:
 
     @on_jumping_loop
     async def live() -> None:
-        market = Market([(59, books("0.95", "0.07", 59))])
+        market = Market([(6, books("0.95", "0.07", 6))])
         await market.trader.execute_order()
         assert not market.trader.order_executed
-        await market.trader.connect_websocket()
-        listening = asyncio.create_task(market.trader.listen_to_market())
-        await market.clock.sleep(2)
+        running = asyncio.create_task(market.trader.run())
+        await market.until(5)
         await market.trader.execute_order()
         await market.trader.execute_order()
-        assert len(market.venue.intents) == 1
         assert not market.trader.check_trigger(0.5)
-        listening.cancel()
+        await running
+        assert len(market.venue.fired) == 1
 
     live()
 
@@ -353,7 +369,7 @@ def test_a_quiet_book_is_confirmed_before_the_trigger() -> None:
         market = Market([(45, books("0.95", "0.07", 45))], rest=rest)
         market.streams["btc/yes"].last_data = 0
         await market.trader.run()
-        assert [i.outcome for i in market.venue.intents] == [Outcome.UP]
+        assert [i.outcome for i in market.venue.fired] == [Outcome.UP]
         before = {dict(params)["token_id"] for _, params in market.source.calls}
         assert before == {YES, NO}
 
@@ -371,7 +387,7 @@ def test_a_confirmation_that_shows_another_book_replaces_it() -> None:
 
         market = Market([(45, books("0.95", "0.07", 45))], rest=rest)
         await market.trader.run()
-        assert market.venue.intents == []
+        assert market.venue.fired == []
         assert market.trader.best_ask_yes is None
 
     live()
@@ -389,7 +405,7 @@ def test_no_request_is_made_in_the_last_second() -> None:
             raise SourceError("down")
 
         doubtful = [
-            (5 - n / 2, change(YES, "0.5", "0", "0.1", 5 - n / 2)) for n in range(10)
+            (5 - n / 2, change("0.5", "0", "0.1", 5 - n / 2)) for n in range(10)
         ]
         market = Market([(45, books("0.95", "0.07", 45)), *doubtful], rest=rest)
         await market.trader.run()
@@ -408,7 +424,7 @@ def test_sockets_that_disagree_do_not_trade(caplog: pytest.LogCaptureFixture) ->
             [(2, books("0.95", "0.07", 2))], no=[(2, books("0.90", "0.12", 2))]
         )
         await market.trader.run()
-        assert market.venue.intents == []
+        assert market.venue.fired == []
 
     live()
     assert "reason=sockets_disagree" in decisions(caplog)[0]
@@ -422,7 +438,7 @@ def test_one_socket_is_enough() -> None:
         market = Market([(2, books("0.95", "0.07", 2))], no=[])
         market.streams["btc/no"].opens = False
         await market.trader.run()
-        assert len(market.venue.intents) == 1
+        assert len(market.venue.fired) == 1
 
     live()
 
@@ -457,7 +473,7 @@ def test_losing_both_sockets_is_no_time_to_buy(
         for stream in market.streams.values():
             stream.connected = False
         await running
-        assert market.venue.intents == []
+        assert market.venue.fired == []
 
     live()
     assert "reason=not_connected" in decisions(caplog)[0]
@@ -541,6 +557,6 @@ def test_other_tokens_and_markets_are_ignored() -> None:
         market = Market([(5, books("0.95", "0.07", 5)), (2, other)])
         await market.trader.run()
         assert market.trader.best_ask_yes == Decimal("0.95")
-        assert len(market.venue.intents) == 1
+        assert len(market.venue.fired) == 1
 
     live()

@@ -1,0 +1,49 @@
+"""What a world is made from: hosts, a key, limits; units, no text."""
+
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from lastsecond.limits import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosts:
+    """Where an exchange is."""
+
+    gamma: str
+    clob: str
+    clob_ws: str
+    geoblock: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """Whose orders a live world sends; its API key is derived when it is not given."""
+
+    private_key: str = field(default="", repr=False)
+    chain_id: int = 137
+    signature_type: int = 0
+    funder: str = ""
+    api: tuple[str, str, str] = field(default=("", "", ""), repr=False)
+    """The API key, its secret and its passphrase; empty texts where not given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a world is made from. Times are ns, money is micros."""
+
+    hosts: Hosts
+    key: Key
+    limits: Limits
+    spend: int
+    """What one order spends."""
+    trigger: int
+    """How long before a close the trigger is."""
+    clock_offset: int
+    """How far the machine's clock may be off the exchange's."""
+    loop_lag: int
+    """How late the event loop may run."""
+    folder: PurePath
+    """Where the ledger, its lock and the HALT file are."""
+    fingerprint: str
+    """A hash of the settings that decide."""
