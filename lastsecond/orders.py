@@ -189,7 +189,7 @@ class OpenOrder:
     """A market whose order may have been executed, as the ledger knows it.
 
     ``order_ids`` are those that may have been sent: one once SENT, else both tokens'.
-    ``since`` is when, at the earliest, Unix ns.
+    ``since`` is when, at the earliest, Unix ns. ``matched``: the exchange once said so.
     """
 
     condition_id: ConditionId
@@ -197,3 +197,19 @@ class OpenOrder:
     state: State
     order_ids: tuple[str, ...]
     since: int
+    matched: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A filled order that was not paid out yet; ``shares`` and ``cost`` in micros.
+
+    ``close_at`` is the market's close, Unix ns.
+    """
+
+    condition_id: ConditionId
+    ticker: str
+    token_id: TokenId
+    shares: int
+    cost: int
+    close_at: int

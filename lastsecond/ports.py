@@ -15,6 +15,7 @@ from lastsecond.orders import (
     Followed,
     Intent,
     OpenOrder,
+    Position,
     Result,
     SignedOrder,
     State,
@@ -195,6 +196,14 @@ class Ledger(Protocol):
         """Note what became of it."""
         ...
 
+    async def positions(self) -> Sequence[Position]:
+        """Filled markets that were not paid out yet. Raises LedgerError."""
+        ...
+
+    def settle(self, condition_id: ConditionId, payout: int, source: str) -> None:
+        """Note what a filled market paid, micros, and who says so."""
+        ...
+
     async def unresolved(self) -> Sequence[OpenOrder]:
         """Markets whose orders may have been executed, left by earlier runs."""
         ...
@@ -241,6 +250,8 @@ class World:
     safeguards: Safeguards
     expect: Callable[[int], None]
     """Told the close of each market (Unix ns), so that nothing else runs then."""
+    calm: Callable[[], Awaitable[None]]
+    """Returns when no market is in its last seconds, which belong to its order."""
     gamma_host: str
     clob_host: str
     epilogue: Callable[[], Awaitable[None]]

@@ -30,6 +30,7 @@ from lastsecond.orders import (
     IllegalMoveError,
     Matched,
     OpenOrder,
+    Position,
     Result,
     SignedOrder,
     State,
@@ -249,6 +250,16 @@ class Ledger:
             )
             market.order_ids = market.order_ids or frozenset(order.order_ids)
         return found
+
+    async def positions(self) -> list[Position]:
+        """Filled markets that were not paid out, soonest closed first."""
+        found = await self._writer.ask(Store.positions)
+        for position in found:
+            self._markets.setdefault(
+                position.condition_id,
+                _Market(State.FILLED, position.close_at, armed=True),
+            )
+        return [p for p in found if self._known(p.condition_id).state is State.FILLED]
 
     async def sweep(self, now: int) -> list[ConditionId]:
         """Skip, as "stopped", what earlier runs left unarmed and has closed; which."""

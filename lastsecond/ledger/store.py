@@ -8,13 +8,14 @@ from lastsecond.ledger import figures
 from lastsecond.ledger.connection import File, RefusedError
 from lastsecond.ledger.rows import REPEATED, Origin, Standing, as_json
 from lastsecond.limits import Figures
-from lastsecond.market import ConditionId
+from lastsecond.market import ConditionId, TokenId
 from lastsecond.orders import (
     STATE_OF,
     UNRESOLVED,
     Fill,
     Matched,
     OpenOrder,
+    Position,
     Result,
     SignedOrder,
     State,
@@ -203,7 +204,11 @@ class Store:
     def unresolved(self) -> list[OpenOrder]:
         """Markets whose orders may have been executed, soonest closed first."""
         found = self._file.read(
-            "SELECT condition_id, ticker, state, order_id, coalesce(sent_at, armed_at) "
+            "SELECT condition_id, ticker, state, order_id, "
+            "coalesce(sent_at, armed_at), "
+            "EXISTS (SELECT 1 FROM fills JOIN orders USING (order_id) "
+            "WHERE orders.wallet = markets.wallet AND orders.mode = markets.mode "
+            "AND orders.condition_id = markets.condition_id) "
             "FROM markets JOIN arms USING (wallet, condition_id, mode) "
             "LEFT JOIN sends USING (wallet, condition_id, mode) "
             "WHERE wallet = ? AND mode = ? "
@@ -218,8 +223,34 @@ class Store:
                 state=State(state),
                 order_ids=(sent,) if sent else self._orders(condition_id),
                 since=since,
+                matched=bool(matched),
             )
-            for condition_id, ticker, state, sent, since in found
+            for condition_id, ticker, state, sent, since, matched in found
+        ]
+
+    def positions(self) -> list[Position]:
+        """Filled markets that were not paid out, soonest closed first."""
+        found = self._file.read(
+            "SELECT condition_id, ticker, token_id, shares, cost, close_at "
+            "FROM markets JOIN sends USING (wallet, condition_id, mode) "
+            "JOIN orders USING (wallet, condition_id, mode, order_id) "
+            "JOIN fills USING (order_id) "
+            "WHERE wallet = ? AND mode = ? AND state = ? AND fills.id = "
+            "(SELECT max(id) FROM fills AS newer "
+            "WHERE newer.order_id = sends.order_id AND newer.status = 'filled') "
+            "ORDER BY close_at, condition_id",
+            *(self._origin.wallet, self._origin.mode, State.FILLED),
+        )
+        return [
+            Position(
+                condition_id=ConditionId(condition_id),
+                ticker=ticker,
+                token_id=TokenId(token_id),
+                shares=shares,
+                cost=cost,
+                close_at=close_at,
+            )
+            for condition_id, ticker, token_id, shares, cost, close_at in found
         ]
 
     def figures(self, day_start: int) -> Figures:
