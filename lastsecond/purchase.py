@@ -58,6 +58,12 @@ class Purchase:
         """Whether fire() may be called."""
         return self._ticket is not None and self._order is None
 
+    def limit_of(self, token_id: TokenId | None) -> int | None:
+        """The signed order's limit, micros; None while nothing is signed."""
+        if self._ticket is None or token_id is None:
+            return None
+        return self._ticket.orders[token_id].limit
+
     async def arm_in_time(self, arm_at: int, trigger: int) -> None:
         """Arm at ``arm_at``, use the way to the venue before ``trigger`` (Unix ns)."""
         await self._world.clock.sleep_until(arm_at)
@@ -174,7 +180,7 @@ async def clear_up(world: World) -> None:
                 order.condition_id,
                 order.order_ids,
                 order.since,
-                matched=order.state is State.MATCHED,
+                matched=order.matched or order.state is State.MATCHED,
             )
             for order in left
         )

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from lastsecond.limits import Figures, Limits, breach
-from lastsecond.orders import Rejected, Result, Uncertain
+from lastsecond.orders import Killed, Rejected, Result, Reverted, Uncertain
 from lastsecond.ports import Guard
 
 LAG_WINDOW = 2.0
@@ -83,6 +83,10 @@ class Watchman:
             self._halt(self._caps, result.reason)
             return
         self._known = _counted(self._known, result)
+        if isinstance(result, Killed | Rejected | Reverted) and self._fired:
+            self._fired.pop()  # every order spends the same; this one spent nothing
+            sent = self._known.orders_today + 1
+            self._known = replace(self._known, orders_today=sent)
         if reason := breach(self._used(), self._caps.limits, 0):
             self._halt(self._caps, reason)
 

@@ -322,6 +322,7 @@ class LiveVenue:
             patience=patience,
         ).follow
         self._account = account
+        Line(host)  # what lines share is made now, not before a trigger
         self._authority = authority
         self._host = host
         self._clock = clock

@@ -79,7 +79,8 @@ SAYINGS = (
         "order signer address has to be",
         Verdict.HALTS,
         "the API key belongs to another address: clear CLOB_API_KEY, CLOB_SECRET and "
-        "CLOB_PASSPHRASE to have them derived, and check SIGNATURE_TYPE",
+        "CLOB_PASSPHRASE to have them derived, check SIGNATURE_TYPE, and place one "
+        "small order on the exchange's site first",
     ),
     Saying(
         "order owner has to be",

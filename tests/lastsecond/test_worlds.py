@@ -27,7 +27,7 @@ async def test_the_simulated_world_lists_recorded_markets_at_once(
     async with (
         worlds.simulated(terms(tmp_path), live=live) as (exchange, simulated),
         opener(simulated) as opened,
-        worlds.playing(exchange, opened) as world,
+        worlds.playing(exchange, opened, once=True) as world,
     ):
         finder = GammaAPI15mFinder(
             source=world.source, clock=world.clock, host=world.gamma_host
