@@ -129,9 +129,14 @@ class LastSecondTrader:
             return SkipReason.NO_ASK
         if self.winning_token_id is None:
             return SkipReason.NO_FAVOURITE
-        if max(self.best_ask_yes, self.best_ask_no) > self._settings.max_price:
+        if max(self.best_ask_yes, self.best_ask_no) > self._cap():
             return SkipReason.ABOVE_CAP
         return None
+
+    def _cap(self) -> Decimal:
+        """The highest price that would match: MAX_PRICE on the grid that was signed."""
+        signed = self._purchase.limit_of(self.winning_token_id)
+        return self._settings.max_price if signed is None else money.decimal(signed)
 
     def _consider(self) -> None:
         """After the trigger, buy as soon as nothing speaks against it."""
@@ -151,7 +156,7 @@ class LastSecondTrader:
         self._purchase.fire(token, book)
         self._decide(
             f"buy outcome={self._outcome(token)} ask={money.text(ask, 3)} "
-            f"limit={self._settings.max_price:.3f} size={self._settings.trade_size}",
+            f"limit={self._cap():.3f} size={self._settings.trade_size}",
             known,
         )
         self._fired.set()

@@ -27,15 +27,13 @@ from lastsecond.errors import (
 from lastsecond.market import NANOSECONDS
 from lastsecond.observe import console
 from lastsecond.observe.logs import logging_to
-from lastsecond.observe.options import parser
+from lastsecond.observe.options import parse
 from lastsecond.ports import Clock, JsonSource, World
 from lastsecond.purchase import clear_up
+from lastsecond.settlement import settle
 from lastsecond.signals import until_signalled
 
-STOP_TIMEOUT = 10.0
-"""Seconds that traders get to end after a signal."""
-
-LIVE_WARNING_SECONDS = 5
+STOP_TIMEOUT = 10.0  # seconds that traders get to end after a signal
 HALTED = 42  # exit status of a halted start: a service manager should not restart it
 HELD = 3  # exit status where another process trades for the same wallet
 
@@ -96,13 +94,16 @@ class TradingBotRunner:
     async def poll_and_trade(self) -> None:
         """Find markets and start their tasks, every POLL_INTERVAL."""
         while True:
+            await self._world.calm()
             await self._poll()
             if self._once:
                 break
+            await settle(self._world)
             await self._world.clock.sleep(self.POLL_INTERVAL)
         if self.active_traders:
             await asyncio.wait(self.active_traders.values())
             await self._world.epilogue()
+            await settle(self._world)
 
     async def start_trader_for_market(self, market: MarketInfo) -> None:
         """Wait for TRADER_START_BUFFER before the close, then trade to the close.
@@ -319,11 +320,10 @@ async def warn_live(settings: Settings) -> None:
         max_price=settings.max_price,
         account=settings.funder_address or own,
         host=settings.clob_host,
-        seconds=LIVE_WARNING_SECONDS,
     )
     print(warning, flush=True)
     try:
-        await asyncio.sleep(LIVE_WARNING_SECONDS)
+        await asyncio.sleep(console.WARNING_SECONDS)
     except asyncio.CancelledError:
         print("Stopped. Nothing was sent.")
         raise
@@ -359,7 +359,7 @@ def list_markets() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The whole program; the exit status."""
-    options = parser().parse_args(arguments)
+    options = parse(arguments)
     interval = options.poll_interval or ("20" if options.sim else None)
     chosen = {"TRADE_SIZE": options.size, "POLL_INTERVAL": interval}
     try:

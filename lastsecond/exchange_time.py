@@ -20,6 +20,9 @@ from lastsecond.offset import Aim, OffsetEstimate, OffsetFault
 from lastsecond.ports import Clock, JsonSource
 from lastsecond.wire import clob
 
+QUIET_LEAD = 6 * NANOSECONDS
+"""How long before a trigger the exchange's time is left unasked."""
+
 UNCERTAINTY_LIMIT = 250_000_000
 """Nanoseconds by which the offset may be off and still counts as known."""
 
@@ -28,6 +31,7 @@ INTERVAL = 30.0
 
 _RETRY_INTERVAL = 5.0
 _LOOK_ROUND = 1.0
+_LOOK = 0.25
 _BUDGET = 1.5
 _NARROW = 2_000_000
 _WIDEST = UNCERTAINTY_LIMIT * 9 // 5
@@ -39,6 +43,31 @@ _OFF = NANOSECONDS
 _MILLISECOND = 1_000_000
 
 logger = logging.getLogger(__name__)
+
+
+class Calendar:
+    """The closes to come, and whether one is near."""
+
+    def __init__(self, now: Callable[[], int], trigger: int) -> None:
+        self.now = now
+        """Reads the time; the exchange's once there is one that knows it."""
+        self._lead = trigger + QUIET_LEAD
+        self._closes: set[int] = set()
+
+    def expect(self, close: int) -> None:
+        """Note that a market closes at ``close``, Unix ns."""
+        self._closes.add(close)
+
+    async def calm(self) -> None:
+        """Wait until no market is in its last seconds."""
+        while self.quiet():  # noqa: ASYNC110  there is no event but time
+            await asyncio.sleep(_LOOK)
+
+    def quiet(self) -> bool:
+        """Whether some market is in its last seconds: no request but its order."""
+        now = self.now()
+        self._closes = {close for close in self._closes if close > now}
+        return any(close - now <= self._lead for close in self._closes)
 
 
 class ExchangeTime:

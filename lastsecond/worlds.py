@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lastsecond.check import Subject, offset_words, report
+from lastsecond.check import Subject, offset_words, report, report_no_account
 from lastsecond.clock import ExchangeClock, SystemClock
-from lastsecond.exchange_time import ExchangeTime
+from lastsecond.errors import VenueError
+from lastsecond.exchange_time import Calendar, ExchangeTime
 from lastsecond.feed import Subscription
 from lastsecond.halt import Halt
 from lastsecond.http import HttpSource
@@ -34,9 +35,6 @@ from lastsecond.version import code_version
 if TYPE_CHECKING:
     from lastsecond.venues.live import Account, Authority
 
-QUIET_LEAD = 6 * NANOSECONDS
-"""How long before a trigger the exchange's time is left unasked."""
-
 _DAY = 86_400 * NANOSECONDS
 _GUARDS = {
     OffsetFault.UNKNOWN: Guard.CLOCK_UNKNOWN,
@@ -44,26 +42,6 @@ _GUARDS = {
 }
 
 logger = logging.getLogger(__name__)
-
-
-class Calendar:
-    """The closes to come, and whether one is near."""
-
-    def __init__(self, trigger: int) -> None:
-        self.now: Callable[[], int] = SystemClock().now
-        """Reads the time; the exchange's once there is one that knows it."""
-        self._lead = trigger + QUIET_LEAD
-        self._closes: set[int] = set()
-
-    def expect(self, close: int) -> None:
-        """Note that a market closes at ``close``, Unix ns."""
-        self._closes.add(close)
-
-    def quiet(self) -> bool:
-        """Whether some market is in its last seconds: no request but its order."""
-        now = self.now()
-        self._closes = {close for close in self._closes if close > now}
-        return any(close - now <= self._lead for close in self._closes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +59,7 @@ class _Ground:
 @asynccontextmanager
 async def _ground(terms: Terms) -> AsyncIterator[_Ground]:
     machine = SystemClock()
-    calendar = Calendar(terms.trigger)
+    calendar = Calendar(machine.now, terms.trigger)
     async with AsyncExitStack() as stack:
         source = await stack.enter_async_context(HttpSource(machine))
         time = ExchangeTime(
@@ -131,6 +109,7 @@ def _world(
         ledger=ledger,
         safeguards=watchman,
         expect=ground.calendar.expect,
+        calm=ground.calendar.calm,
         gamma_host=terms.hosts.gamma,
         clob_host=terms.hosts.clob,
         epilogue=_nothing_more,
@@ -229,7 +208,7 @@ async def inspection(
 ) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
     """What reports whether orders could be sent.
 
-    Raises VenueError: the account itself is wrong.
+    An account that is wrong, or that cannot be asked for, is its only finding.
     """
     from lastsecond.venues.live import (  # noqa: PLC0415  costs 0.4 s
         VERSION,
@@ -237,7 +216,11 @@ async def inspection(
     )
 
     async with _ground(terms) as ground:
-        account, authority = await open_account(terms, ground.clock)
+        try:
+            account, authority = await open_account(terms, ground.clock)
+        except VenueError as error:
+            yield partial(report_no_account, str(error))
+            return
         halted = Halt(Path(terms.folder), ground.clock).read()
         subject = Subject(
             account=account.funder,
@@ -335,7 +318,11 @@ def halted(terms: Terms) -> str | None:
 def halt(terms: Terms, reason: str) -> int:
     """Forbid live orders, also to a process that runs; the exit status."""
     Halt(Path(terms.folder), SystemClock()).set(reason or "by hand")
-    logger.warning("HALTED %s", halted(terms))
+    now = halted(terms)
+    if now is None:
+        logger.critical("NOT_HALTED: %s/HALT cannot be written", terms.folder)
+        return 1
+    logger.warning("HALTED %s", now)
     return 0
 
 

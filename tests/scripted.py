@@ -13,6 +13,7 @@ from lastsecond.orders import (
     Followed,
     Intent,
     OpenOrder,
+    Position,
     Result,
     SignedOrder,
     State,
@@ -160,6 +161,7 @@ class MemoryLedger:
         self.states: dict[ConditionId, State] = {}
         self.rows: list[tuple[str, ...]] = []
         self.left: list[OpenOrder] = []
+        self.held: list[Position] = []
         self.fault: str | None = None
 
     async def discover(
@@ -195,6 +197,12 @@ class MemoryLedger:
         self, condition_id: ConditionId, order_id: str | None, result: Result
     ) -> None:
         self.move(condition_id, STATE_OF[type(result)])
+
+    async def positions(self) -> list[Position]:
+        return self.held
+
+    def settle(self, condition_id: ConditionId, payout: int, source: str) -> None:
+        self.move(condition_id, State.SETTLED, f"{payout} {source}")
 
     async def unresolved(self) -> list[OpenOrder]:
         return self.left
@@ -243,6 +251,7 @@ def fake_world(
         ledger=ledger or MemoryLedger(),
         safeguards=safeguards or OpenGate(),
         expect=lambda _: None,
+        calm=no_epilogue,
         gamma_host="https://gamma.test",
         clob_host="https://clob.test",
         epilogue=no_epilogue,

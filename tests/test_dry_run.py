@@ -51,6 +51,7 @@ async def exchange_with(
             ledger=MemoryLedger(),
             safeguards=OpenGate(),
             expect=lambda _: None,
+            calm=no_epilogue,
             gamma_host=exchange.http_url,
             clob_host=exchange.http_url,
             epilogue=no_epilogue,

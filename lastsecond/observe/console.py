@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+WARNING_SECONDS = 5
+"""How long a person has to stop real orders."""
 
-def live_warning(
-    *, size: Decimal, max_price: Decimal, account: str, host: str, seconds: int
-) -> str:
+
+def live_warning(*, size: Decimal, max_price: Decimal, account: str, host: str) -> str:
     """What is about to happen, how much, from which account, on which host."""
     return (
         f"LIVE: real orders of {size} pUSD each, at {max_price} a share or less, "
-        f"from {account}, on {host}.\nCtrl-C within {seconds} s stops this."
+        f"from {account}, on {host}.\nCtrl-C within {WARNING_SECONDS} s stops this."
     )
 
 

@@ -1,6 +1,7 @@
 """The options of `python main.py`."""
 
 import argparse
+from collections.abc import Sequence
 
 from lastsecond.observe.logs import LEVELS
 
@@ -17,6 +18,20 @@ def parser() -> argparse.ArgumentParser:
         "Exit status: 0 done or stopped, 1 a fault or a failed check, 2 wrong usage or "
         "settings, 3 another process trades for this wallet, 42 halted.",
     )
+    _add_what_to_do(options)
+    _add_settings(options)
+    return options
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options given; wrong ones end the program with status 2."""
+    options = parser().parse_args(arguments)
+    if options.reason and options.command != "halt":
+        parser().error(f"unrecognized arguments: {' '.join(options.reason)}")
+    return options
+
+
+def _add_what_to_do(options: argparse.ArgumentParser) -> None:
     add = options.add_argument
     add(
         "command",
@@ -39,6 +54,10 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="look for markets once, see them to their close, and end",
     )
+
+
+def _add_settings(options: argparse.ArgumentParser) -> None:
+    add = options.add_argument
     add(
         "--size",
         metavar="PUSD",
@@ -58,7 +77,6 @@ def parser() -> argparse.ArgumentParser:
         choices=LEVELS,
         help="what the terminal shows; the files hold everything (default: INFO)",
     )
-    return options
 
 
 def _given(text: str) -> str:
