@@ -28,6 +28,7 @@ DEFAULTS: dict[str, object] = {
     "FUNDER_ADDRESS": "",
     "GAMMA_HOST": "https://gamma-api.polymarket.com",
     "CLOB_HOST": "https://clob.polymarket.com",
+    "GEOBLOCK_URL": "https://polymarket.com/api/geoblock",
     "CLOB_WS_URL": "wss://ws-subscriptions-clob.polymarket.com/ws/market",
     "TRADE_SIZE": Decimal(5),
     "MAX_PRICE": Decimal("0.99"),
@@ -37,6 +38,15 @@ DEFAULTS: dict[str, object] = {
     "TRADER_START_BUFFER": 180,
     "MIN_TIME_TO_START": 30,
     "MAX_MINUTES_AHEAD": 20,
+    "ARM_SECONDS": 10,
+    "MAX_ORDER": Decimal(25),
+    "MAX_DAILY_LOSS": Decimal(25),
+    "MAX_OPEN_EXPOSURE": Decimal(50),
+    "MAX_ORDERS_PER_DAY": 100,
+    "MAX_REJECTIONS": 3,
+    "MAX_UNCERTAIN": 2,
+    "MAX_CLOCK_OFFSET": 5,
+    "MAX_LOOP_LAG": 0.25,
     "ASSETS": (Asset.BTC, Asset.ETH),
     "INTERVALS": (Interval.FIVE_MINUTES, Interval.FIFTEEN_MINUTES),
     "LOG_DIR": "log",
@@ -49,28 +59,48 @@ ACCEPTED: list[tuple[str, str, object]] = [
     ("POLYGON_CHAIN_ID", "137", 137),
     ("CLOB_API_KEY", "9180014b-33c8", "9180014b-33c8"),
     ("CLOB_SECRET", "c2VjcmV0_-=", "c2VjcmV0_-="),
-    ("CLOB_PASSPHRASE", "p#1'\"$", "p#1'\"$"),
+    ("CLOB_PASSPHRASE", "pa#1'\"$s", "pa#1'\"$s"),
     ("SIGNATURE_TYPE", "3", 3),
     ("FUNDER_ADDRESS", ADDRESS, ADDRESS),
     ("GAMMA_HOST", "http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
     ("GAMMA_HOST", "https://gamma.example/v2", "https://gamma.example/v2"),
     ("CLOB_HOST", "http://localhost:9", "http://localhost:9"),
     ("CLOB_HOST", "http://[::1]:9", "http://[::1]:9"),
+    ("GEOBLOCK_URL", "http://127.0.0.1:9/geoblock", "http://127.0.0.1:9/geoblock"),
+    ("GEOBLOCK_URL", "https://elsewhere.example/", "https://elsewhere.example"),
     ("CLOB_WS_URL", "ws://localhost:9/ws/market", "ws://localhost:9/ws/market"),
     ("CLOB_WS_URL", "wss://feed.example/ws", "wss://feed.example/ws"),
     ("TRADE_SIZE", "1", Decimal(1)),
     ("TRADE_SIZE", "12.34", Decimal("12.34")),
-    ("TRADE_SIZE", "10000", Decimal(10_000)),
+    ("TRADE_SIZE", "25", Decimal(25)),
     ("TRADE_SIZE", "  7.5 ", Decimal("7.5")),
     ("MAX_PRICE", "0.999", Decimal("0.999")),
     ("MAX_PRICE", ".9", Decimal("0.9")),
     ("MIN_PRICE", "0", Decimal(0)),
     ("TRIGGER_SECONDS", "0.05", 0.05),
     ("TRIGGER_SECONDS", "2.", 2.0),
-    ("POLL_INTERVAL", "3600", 3600.0),
+    ("POLL_INTERVAL", "1140", 1140.0),
     ("TRADER_START_BUFFER", "10", 10.0),
     ("MIN_TIME_TO_START", "2", 2.0),
     ("MAX_MINUTES_AHEAD", "60", 60.0),
+    ("ARM_SECONDS", "2", 2.0),
+    ("ARM_SECONDS", "60", 60.0),
+    ("MAX_ORDER", "10000", Decimal(10_000)),
+    ("MAX_ORDER", "5.5", Decimal("5.5")),
+    ("MAX_DAILY_LOSS", "1", Decimal(1)),
+    ("MAX_DAILY_LOSS", "100000", Decimal(100_000)),
+    ("MAX_OPEN_EXPOSURE", "1", Decimal(1)),
+    ("MAX_OPEN_EXPOSURE", "99999.999999", Decimal("99999.999999")),
+    ("MAX_ORDERS_PER_DAY", "1", 1),
+    ("MAX_ORDERS_PER_DAY", "10000", 10_000),
+    ("MAX_REJECTIONS", "1", 1),
+    ("MAX_REJECTIONS", "100", 100),
+    ("MAX_UNCERTAIN", "1", 1),
+    ("MAX_UNCERTAIN", "100", 100),
+    ("MAX_CLOCK_OFFSET", "0.1", 0.1),
+    ("MAX_CLOCK_OFFSET", "60", 60.0),
+    ("MAX_LOOP_LAG", "0.005", 0.005),
+    ("MAX_LOOP_LAG", "1", 1.0),
     ("ASSETS", "eth", (Asset.ETH,)),
     ("ASSETS", "ETH, btc,eth", (Asset.ETH, Asset.BTC)),
     ("INTERVALS", "15m", (Interval.FIFTEEN_MINUTES,)),
@@ -106,7 +136,17 @@ NUMBERS = {
     "TRADER_START_BUFFER": ("9.9", "901"),
     "MIN_TIME_TO_START": ("1.9", "601"),
     "MAX_MINUTES_AHEAD": ("0.9", "61"),
+    "ARM_SECONDS": ("1.9", "60.1", "0"),
+    "MAX_ORDER": ("0.99", "10000.01"),
+    "MAX_DAILY_LOSS": ("0", "0.99", "100000.01"),
+    "MAX_OPEN_EXPOSURE": ("0", "0.99", "100000.01"),
+    "MAX_ORDERS_PER_DAY": ("0", "10001", "1.0", "5.", ".5"),
+    "MAX_REJECTIONS": ("0", "101", "1.0", "3."),
+    "MAX_UNCERTAIN": ("0", "101", "1.0", "2."),
+    "MAX_CLOCK_OFFSET": ("0", "0.09", "60.1"),
+    "MAX_LOOP_LAG": ("0", "0.0049", "1.1"),
 }
+WEB = ("GAMMA_HOST", "CLOB_HOST", "GEOBLOCK_URL")
 NO_URLS = (
     "gamma-api.polymarket.com",
     "//gamma-api.polymarket.com",
@@ -134,10 +174,10 @@ NO_URLS = (
 )
 REFUSED: list[tuple[str, str]] = [
     *((name, text) for name in NUMBERS for text in (*NUMBERS[name], *NO_NUMBERS)),
-    *((name, text) for name in ("GAMMA_HOST", "CLOB_HOST") for text in NO_URLS),
+    *((name, text) for name in WEB for text in NO_URLS),
     *(("CLOB_WS_URL", text.replace("http", "ws", 1)) for text in NO_URLS),
     ("CLOB_WS_URL", "https://feed.example"),
-    ("GAMMA_HOST", "wss://gamma.example"),
+    *((name, "wss://gamma.example") for name in WEB),
     *(("POLYGON_CHAIN_ID", text) for text in ("1", "80002", "0137", "137.0", "x")),
     *(("SIGNATURE_TYPE", text) for text in ("4", "-1", "00", "1.0", "SAFE", "٢")),
     *(
@@ -152,10 +192,18 @@ REFUSED: list[tuple[str, str]] = [
     ("LOG_DIR", "log\0"),
     ("DATA_DIR", "\0"),
     *(("PRIVATE_KEY", text) for text in (KEY[:-1], KEY + "0", KEY[:-1] + "g", "0x0x")),
-    *((name, "two words") for name in SECRETS[1:]),
+    *(
+        (name, text)
+        for name in SECRETS[1:]
+        for text in ("two words", "7 chars", "seven77", "pässword", "tab\tinside")
+    ),
 ]
 
 MORE = "a second more than TRIGGER_SECONDS"
+LOST = (
+    "POLL_INTERVAL and MIN_TIME_TO_START together, and the 30 s that a poll may take, "
+    "would lose markets"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -235,6 +283,8 @@ def test_refuses(name: str, text: str) -> None:
         ("FUNDER_ADDRESS", "0x12", "0x and 40 hex digits"),
         ("CLOB_WS_URL", "ws://a.example", "wss:// URL (ws:// on this machine only)"),
         ("PRIVATE_KEY", "0x12", "64 hex digits"),
+        ("CLOB_SECRET", "short", "text of 8 characters or more"),
+        ("MAX_ORDERS_PER_DAY", "1.5", "a whole number from 1 to 10000"),
     ],
 )
 def test_a_refusal_says_what_is_allowed(name: str, text: str, told: str) -> None:
@@ -262,6 +312,41 @@ def test_knows_its_secrets() -> None:
     assert config.load(given_secrets).secrets() == [KEY] * len(SECRETS)
 
 
+@pytest.mark.parametrize(("name", "text", "value"), ACCEPTED)
+def test_the_fingerprint_tells_settings_apart(
+    name: str, text: str, value: object
+) -> None:
+    """It differs with every setting that differs, and never with a secret."""
+    same = config.load({name: text}).fingerprint() == Settings().fingerprint()
+    assert same is (name in SECRETS or value == DEFAULTS[name])
+
+
+def test_the_terms_are_the_settings_in_units() -> None:
+    """Money becomes micros, time nanoseconds; credentials and limits come along."""
+    credentials = ("9180014b-33c8", "c2VjcmV0_-=", "passphrase")
+    terms = config.load(
+        {
+            **dict(zip(SECRETS[1:], credentials, strict=True)),
+            "PRIVATE_KEY": KEY,
+            "TRIGGER_SECONDS": "0.3",
+            "MAX_CLOCK_OFFSET": "0.7",
+            "MAX_LOOP_LAG": "0.1",
+            "MAX_ORDER": "7.25",
+            "MAX_OPEN_EXPOSURE": "12.5",
+        }
+    ).terms()
+    assert (terms.trigger, terms.clock_offset, terms.loop_lag) == (
+        300_000_000,
+        700_000_000,
+        100_000_000,
+    )
+    assert terms.limits.max_order == 7_250_000
+    assert terms.limits.max_open_exposure == 12_500_000
+    assert terms.limits.max_daily_loss == 25_000_000
+    assert terms.key.api == credentials
+    assert not any(secret in repr(terms) for secret in (KEY, *credentials))
+
+
 def test_settings_are_frozen() -> None:
     """Nothing changes a setting after the start."""
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -287,6 +372,22 @@ def test_settings_are_frozen() -> None:
             {"TRADER_START_BUFFER": "10", "TRIGGER_SECONDS": "10"},
             f"TRADER_START_BUFFER: 10 is not at least 11, {MORE}",
         ),
+        (
+            {"TRADE_SIZE": "25.01"},
+            "TRADE_SIZE: 25.01 is not at most MAX_ORDER, which is 25",
+        ),
+        (
+            {"MAX_ORDER": "4.99"},
+            "TRADE_SIZE: 5 is not at most MAX_ORDER, which is 4.99",
+        ),
+        (
+            {"POLL_INTERVAL": "1141"},
+            f"MAX_MINUTES_AHEAD: 20 is not at least 20.0167: {LOST}",
+        ),
+        (
+            {"MAX_MINUTES_AHEAD": "2", "MIN_TIME_TO_START": "60"},
+            f"MAX_MINUTES_AHEAD: 2 is not at least 3: {LOST}",
+        ),
     ],
 )
 def test_refuses_values_that_contradict_each_other(
@@ -305,9 +406,14 @@ def test_accepts_values_that_just_agree() -> None:
             "TRIGGER_SECONDS": "9",
             "TRADER_START_BUFFER": "10",
             "MIN_TIME_TO_START": "10",
+            "TRADE_SIZE": "10000",
+            "MAX_ORDER": "10000",
+            "POLL_INTERVAL": "20",
+            "MAX_MINUTES_AHEAD": "1",
         }
     )
     assert settings.min_price < settings.max_price
+    assert settings.trade_size == settings.max_order
 
 
 @given(st.sampled_from(sorted(DEFAULTS)), st.text())
@@ -336,7 +442,7 @@ def test_any_number_is_settings_or_one_error(name: str, text: str) -> None:
 
 
 @given(
-    st.sampled_from(["GAMMA_HOST", "CLOB_HOST", "CLOB_WS_URL"]),
+    st.sampled_from([*WEB, "CLOB_WS_URL"]),
     st.from_regex(r"(http|ws)s?://[\x00-\xff]{1,20}"),
 )
 def test_any_url_is_settings_or_one_error(name: str, text: str) -> None:
