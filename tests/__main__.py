@@ -8,7 +8,8 @@ GATE = (
     "ruff check .",
     "mypy",
     "coverage erase",
-    "coverage run -m pytest",
+    "coverage run -m pytest tests/test_live_faults.py",  # sixty bots: alone
+    "coverage run -m pytest -n 3 --dist loadfile --ignore tests/test_live_faults.py",
     "coverage combine --quiet",
     "coverage report",
 )
