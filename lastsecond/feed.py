@@ -21,6 +21,7 @@ from websockets.protocol import State
 from lastsecond.errors import FeedError, WireError
 from lastsecond.market import NANOSECONDS, TokenId
 from lastsecond.ports import Clock, Gap
+from lastsecond.tls import trust
 from lastsecond.wire.market_channel import Frame, decode
 
 PING_INTERVAL = 10.0
@@ -164,6 +165,7 @@ class Subscription:
         try:
             socket = await connect(
                 self._url,
+                ssl=trust() if self._url.startswith("wss:") else None,
                 proxy=None,  # as the HTTP requests, which use none either
                 compression=None,  # costs more time than it saves (docs/exchange.md)
                 ping_interval=None,  # PONG queues behind data: no sign of life

@@ -8,16 +8,15 @@ twice. h11 reads the answers.
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from urllib.parse import urlsplit
 
 import h11
 
 from lastsecond.errors import LineError, NotSentError
+from lastsecond.tls import trust
 
 CONNECT_TIMEOUT = 2.0
 """Seconds for TCP and TLS together."""
@@ -32,12 +31,6 @@ logger = logging.getLogger(__name__)
 
 
 _FIXED = {"User-Agent": "lastsecond", "Accept": "application/json"}
-
-
-@cache
-def trust() -> ssl.SSLContext:
-    """One for all lines: reading the certificates takes some 20 ms."""
-    return ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +62,17 @@ class _Exchange(asyncio.Protocol):
         return self.answer is None and not self.transport.is_closing()
 
     def request(self, head: h11.Request, raw: bytes) -> asyncio.Future[Answer]:
-        """Write ``raw`` now; the future is its answer. ``head`` tells the parser."""
+        """Write ``raw`` now; the future is its answer. ``head`` tells the parser.
+
+        Raises NotSentError, with nothing written.
+        """
+        try:
+            self._parser.send(head)
+            self._parser.send(h11.EndOfMessage())
+        except Exception as error:  # the other end spoke out of turn
+            self.close()
+            raise NotSentError(f"the line is out of step: {error}") from error
         self.transport.write(raw)
-        self._parser.send(head)
-        self._parser.send(h11.EndOfMessage())
         self.answer = asyncio.get_running_loop().create_future()
         return self.answer
 

@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
@@ -35,7 +35,7 @@ from lastsecond.book import Book
 from lastsecond.errors import LineError, NotSentError, VenueError
 from lastsecond.line import Answer, Line
 from lastsecond.market import NANOSECONDS, TokenId
-from lastsecond.orders import Intent, Rejected, Result, SignedOrder, Uncertain
+from lastsecond.orders import NEVER, Intent, Rejected, Result, SignedOrder, Uncertain
 from lastsecond.ports import Clock, JsonSource
 from lastsecond.venues.reconcile import USUAL, Patience, Reconciler
 from lastsecond.wire.answers import decode_order_answer
@@ -197,6 +197,10 @@ class Authority:
             re.IGNORECASE,
         )
 
+    def now(self) -> int:
+        """The exchange's time, Unix ns."""
+        return self._clock.now()
+
     def conceal(self, answer: bytes) -> bytes:
         """An answer without the credentials, which an exchange may echo."""
         return self._own.sub(b"[secret]", answer)
@@ -221,9 +225,18 @@ class LiveTicket:
     """One market's signed orders and the line that one of them may leave on."""
 
     def __init__(
-        self, orders: Mapping[TokenId, SignedOrder], line: Line, authority: Authority
+        self,
+        orders: Mapping[TokenId, SignedOrder],
+        line: Line,
+        authority: Authority,
+        *,
+        close_at: int = NEVER,
+        forbidden: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``close_at`` (Unix ns) and ``forbidden`` hold back what was not sent yet."""
         self.orders = orders
+        self._close_at = close_at
+        self._forbidden = forbidden
         self._line = line
         self._authority = authority
         self._fired = False
@@ -261,9 +274,15 @@ class LiveTicket:
 
     async def _connect_and_post(self, order: SignedOrder) -> Result:
         """The line was down, so nothing has left: open it and post, once."""
+        left = (self._close_at - self._authority.now()) / NANOSECONDS
         try:
-            await self._line.connect()
+            async with asyncio.timeout(max(left, 0)):
+                await self._line.connect()
+            if self._forbidden() or self._authority.now() >= self._close_at:
+                return Rejected("never sent: halted or closed meanwhile")
             sent = self._post(order)
+        except TimeoutError:
+            return Rejected("never sent: the market closed meanwhile")
         except NotSentError as error:
             return Rejected(f"never sent: {error}")
         return await self._answer(sent, order)
@@ -303,7 +322,7 @@ class LiveVenue:
 
     label = "LIVE"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  who orders, and what it stands on
         self,
         account: Account,
         authority: Authority,
@@ -312,8 +331,13 @@ class LiveVenue:
         host: str,
         clock: Clock,
         patience: Patience = USUAL,
+        forbidden: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Reads go through ``source``; orders each have a line of their own."""
+        """Reads go through ``source``; orders each have a line of their own.
+
+        ``forbidden`` says whether orders were halted meanwhile.
+        """
+        self._forbidden = forbidden
         self.follow = Reconciler(
             DiscreetSource(source, authority),
             authority.headers,
@@ -343,7 +367,13 @@ class LiveVenue:
             }
 
         orders = await asyncio.to_thread(sign)
-        ticket = LiveTicket(orders, Line(self._host), self._authority)
+        ticket = LiveTicket(
+            orders,
+            Line(self._host),
+            self._authority,
+            close_at=min(intent.close_at for intent in intents),
+            forbidden=self._forbidden,
+        )
         try:
             await ticket.warm()
         except BaseException:

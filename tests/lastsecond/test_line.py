@@ -13,7 +13,8 @@ from shutil import which
 import pytest
 
 from lastsecond.errors import LineError, NotSentError
-from lastsecond.line import ANSWER_TIMEOUT, CONNECT_TIMEOUT, Answer, Line, trust
+from lastsecond.line import ANSWER_TIMEOUT, CONNECT_TIMEOUT, Answer, Line
+from lastsecond.tls import trust
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
