@@ -15,6 +15,9 @@ from enum import StrEnum
 
 from lastsecond.market import ConditionId, Outcome, TokenId
 
+NEVER = 2**63 - 1
+"""A time, Unix ns, that does not come."""
+
 
 class State(StrEnum):
     """Where a market stands."""
@@ -92,6 +95,8 @@ class Intent:
     spend: int
     limit: int
     tick: int
+    close_at: int = NEVER
+    """The market's close, Unix ns: later than this no order leaves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +189,11 @@ class Followed:
         return not isinstance(self.result, Matched | Uncertain)
 
 
+def whole(taker_amount: int) -> int:
+    """The fewest shares, micros, of a whole fill: a level's dust may stay unspent."""
+    return taker_amount - taker_amount // 1000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenOrder:
     """A market whose order may have been executed, as the ledger knows it.
@@ -198,6 +208,8 @@ class OpenOrder:
     order_ids: tuple[str, ...]
     since: int
     matched: bool = False
+    at_least: int = 0
+    """Shares, micros, under which a fill of it is not whole yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,22 +7,25 @@ tells it, and followed until it is known; nothing is ever sent again.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 
 from lastsecond import money
 from lastsecond.book import Book
 from lastsecond.errors import LedgerError, VenueError
 from lastsecond.market import NANOSECONDS, ConditionId, TokenId
 from lastsecond.orders import (
+    STATE_OF,
     Fill,
     Intent,
     Killed,
     Matched,
+    OpenOrder,
     Rejected,
     Result,
     SignedOrder,
     State,
     Uncertain,
+    whole,
 )
 from lastsecond.ports import Ticket, World
 
@@ -95,7 +98,11 @@ class Purchase:
         assert ticket is not None, "fire() before it was armed"
         assert self._order is None, "one order a market"
         order = self._order = ticket.orders[token_id]
-        answer = ticket.fire(token_id, book)
+        try:
+            answer = ticket.fire(token_id, book)
+        except Exception as error:  # its bytes may have left all the same
+            logger.critical("FIRE_FAILED %s", self._ticker, exc_info=True)
+            answer = _unknown(error)
         self._sent_at = self._world.clock.now()
         self._world.safeguards.fired(order.maker_amount)
         self._world.ledger.sent(self._condition_id, order.order_id, self._sent_at)
@@ -117,14 +124,15 @@ class Purchase:
         """Ask the venue until the order's end is known, or a later run has to."""
         if self._order is None or not isinstance(self._result, Matched | Uncertain):
             return
-        await follow(
-            self._world,
-            self._ticker,
-            self._condition_id,
-            (self._order.order_id,),
-            self._sent_at,
-            matched=isinstance(self._result, Matched),
+        order = OpenOrder(
+            condition_id=self._condition_id,
+            ticker=self._ticker,
+            state=STATE_OF[type(self._result)],
+            order_ids=(self._order.order_id,),
+            since=self._sent_at,
+            at_least=whole(self._order.taker_amount),
         )
+        await follow(self._world, order)
 
     def close(self) -> None:
         """Give up the way to the venue."""
@@ -141,50 +149,46 @@ class Purchase:
         log_result(self._world, self._ticker, self._condition_id, result)
 
 
-async def follow(
-    world: World,
-    ticker: str,
-    condition_id: ConditionId,
-    order_ids: Sequence[str],
-    since: int,
-    *,
-    matched: bool = False,
-) -> None:
-    """Record what becomes of an order that may exist.
+async def follow(world: World, order: OpenOrder) -> None:
+    """Record what becomes of an order that may exist; a later look goes on.
 
-    Once it was ``matched``, that it cannot be found does not mean that it was killed.
+    A fill-or-kill fills whole: less than ``at_least`` means that not all trades are
+    listed yet. One that was ``matched`` exists: its trades may be late, not missing.
     """
-    async for followed in world.venue.follow(condition_id, order_ids, since):
+    matched = order.matched or order.state is State.MATCHED
+    async for followed in world.venue.follow(
+        order.condition_id, order.order_ids, order.since
+    ):
         result = followed.result
+        if isinstance(result, Fill) and result.shares < order.at_least:
+            result = Matched(result.shares, result.cost, ())
         matched = matched or isinstance(result, Matched)
         if matched and isinstance(result, Killed | Rejected):
             result = Uncertain(f"it was matched, and now: {result.reason}")
-        world.ledger.result(condition_id, followed.order_id, result)
-        log_result(world, ticker, condition_id, result)
+        world.ledger.result(order.condition_id, followed.order_id, result)
+        log_result(world, order.ticker, order.condition_id, result)
 
 
-async def clear_up(world: World) -> None:
-    """Learn the end of orders that an earlier run left open. Raises LedgerError."""
-    left = await world.ledger.unresolved()
+async def clear_up(world: World, busy: Container[str] = ()) -> None:
+    """Learn the end of every open order but those of ``busy`` markets."""
+    try:
+        unresolved = await world.ledger.unresolved()
+    except LedgerError as error:
+        logger.error("NOT_CLEARED_UP %s", error)
+        return
+    left = [order for order in unresolved if order.condition_id not in busy]
     if not left:
         return
-    logger.warning("CLEARING_UP orders=%d of an earlier run", len(left))
+    logger.warning("CLEARING_UP orders=%d", len(left))
     for order in left:
         if order.state in {State.ARMED, State.SENT}:
             world.ledger.move(order.condition_id, State.UNCERTAIN, "found at start")
-    await asyncio.gather(
-        *(
-            follow(
-                world,
-                order.ticker,
-                order.condition_id,
-                order.order_ids,
-                order.since,
-                matched=order.matched or order.state is State.MATCHED,
-            )
-            for order in left
-        )
+    ended = await asyncio.gather(
+        *(follow(world, order) for order in left), return_exceptions=True
     )
+    for order, fault in zip(left, ended, strict=True):
+        if isinstance(fault, Exception):
+            logger.critical("FOLLOW_FAILED %s", order.ticker, exc_info=fault)
 
 
 def log_result(
@@ -206,10 +210,14 @@ def log_result(
     )
 
 
+async def _unknown(error: Exception) -> Result:
+    return Uncertain(f"a fault of this program: {type(error).__name__}")
+
+
 async def _never_raising(answer: Awaitable[Result]) -> Result:
     """A fault of ours while waiting for an answer leaves the order uncertain."""
     try:
         return await answer
     except Exception as error:
         logger.critical("ANSWER_FAILED", exc_info=True)
-        return Uncertain(f"a fault of this program: {type(error).__name__}")
+        return await _unknown(error)

@@ -19,6 +19,7 @@ from lastsecond.orders import (
     Result,
     SignedOrder,
     State,
+    whole,
 )
 
 
@@ -208,7 +209,11 @@ class Store:
             "coalesce(sent_at, armed_at), "
             "EXISTS (SELECT 1 FROM fills JOIN orders USING (order_id) "
             "WHERE orders.wallet = markets.wallet AND orders.mode = markets.mode "
-            "AND orders.condition_id = markets.condition_id) "
+            "AND orders.condition_id = markets.condition_id), "
+            "(SELECT min(taker_amount) FROM orders "
+            "WHERE orders.wallet = markets.wallet AND orders.mode = markets.mode "
+            "AND orders.condition_id = markets.condition_id "
+            "AND orders.order_id = coalesce(sends.order_id, orders.order_id)) "
             "FROM markets JOIN arms USING (wallet, condition_id, mode) "
             "LEFT JOIN sends USING (wallet, condition_id, mode) "
             "WHERE wallet = ? AND mode = ? "
@@ -224,8 +229,9 @@ class Store:
                 order_ids=(sent,) if sent else self._orders(condition_id),
                 since=since,
                 matched=bool(matched),
+                at_least=whole(least),
             )
-            for condition_id, ticker, state, sent, since, matched in found
+            for condition_id, ticker, state, sent, since, matched, least in found
         ]
 
     def positions(self) -> list[Position]:

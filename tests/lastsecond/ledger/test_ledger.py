@@ -152,6 +152,7 @@ async def test_a_later_run_finds_what_is_unresolved(tmp_path: Path) -> None:
                 state=State.ARMED,
                 order_ids=tuple(sorted(order.order_id for order in pair())),
                 since=START,
+                at_least=5_045_455,
             ),
             OpenOrder(
                 condition_id=OTHER,
@@ -159,6 +160,7 @@ async def test_a_later_run_finds_what_is_unresolved(tmp_path: Path) -> None:
                 state=State.UNCERTAIN,
                 order_ids=(order_id,),
                 since=START + 1,
+                at_least=5_045_455,
             ),
         ]
 
