@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 async def settle(world: World) -> None:
     """Ask once for the result of every closed position that has none."""
+    await world.calm()
     try:
         positions = await world.ledger.positions()
     except LedgerError as error:

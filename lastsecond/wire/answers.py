@@ -52,6 +52,8 @@ class Saying:
 
 SAYINGS = (
     Saying("duplicated", Verdict.UNKNOWN),
+    Saying("already", Verdict.UNKNOWN),  # matched, processed: then it exists
+    Saying("revert", Verdict.UNKNOWN),
     Saying("delay", Verdict.UNKNOWN),
     Saying("context cancel", Verdict.UNKNOWN),
     Saying("deadline exceeded", Verdict.UNKNOWN),

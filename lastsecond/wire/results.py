@@ -10,13 +10,15 @@ from lastsecond.market import TokenId
 from lastsecond.money import MICRO, micros
 from lastsecond.wire import UNREADABLE, unreadable
 
-_PAYOUTS = {0, MICRO // 2, MICRO}
+HALF = MICRO // 2
+_PAYOUTS = {0, HALF, MICRO}
 
 
 class _GammaMarket(msgspec.Struct, frozen=True, rename="camel"):
     clob_token_ids: str | list[str]
     outcome_prices: str | list[str]
     closed: bool = False
+    uma_resolution_status: str | None = None
 
 
 class _ClobToken(msgspec.Struct, frozen=True):
@@ -41,6 +43,8 @@ def gamma_payout(body: bytes, token: TokenId) -> int | None:
             prices = [micros(price) for price in _listed(market.outcome_prices)]
             if token in tokens and len(prices) == len(tokens) == 2:
                 final = market.closed and sum(prices) == MICRO
+                if HALF in prices:  # what a market shows that nobody resolved yet, too
+                    final = final and market.uma_resolution_status == "resolved"
                 paid = prices[tokens.index(token)]
                 return paid if final and paid in _PAYOUTS else None
     except UNREADABLE as error:

@@ -46,6 +46,7 @@ class Town:
             market = {
                 "clobTokenIds": json.dumps([UP, DOWN]),
                 "outcomePrices": json.dumps(self._gamma),
+                "umaResolutionStatus": "resolved",
                 "closed": True,
             }
             return json.dumps([market] if self._gamma else []).encode()

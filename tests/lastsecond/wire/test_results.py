@@ -15,11 +15,14 @@ UP, DOWN, OTHER = TokenId("11"), TokenId("22"), TokenId("33")
 HALF = MICRO // 2
 
 
-def gamma(prices: list[str], *, closed: bool = True) -> bytes:
+def gamma(
+    prices: list[str], *, closed: bool = True, status: str | None = "resolved"
+) -> bytes:
     market = {
         "clobTokenIds": json.dumps([UP, DOWN]),
         "outcomePrices": json.dumps(prices),
         "closed": closed,
+        "umaResolutionStatus": status,
         "conditionId": "0x",
     }
     return json.dumps([market]).encode()
@@ -32,6 +35,8 @@ def gamma(prices: list[str], *, closed: bool = True) -> bytes:
         (gamma(["1", "0"]), DOWN, 0),
         (gamma(["0", "1"]), DOWN, MICRO),
         (gamma(["0.5", "0.5"]), UP, HALF),
+        (gamma(["0.5", "0.5"], status=None), UP, None),
+        (gamma(["0.5", "0.5"], status="proposed"), UP, None),
         (gamma(["0.999", "0.001"]), UP, None),
         (gamma(["0", "0"]), UP, None),
         (gamma(["1", "0"], closed=False), UP, None),
