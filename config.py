@@ -139,13 +139,13 @@ class Settings:
         rules.number("1", "10000", "pUSD: TRADE_SIZE may not exceed it."),
     )
     max_daily_loss: Decimal = _setting(
-        Decimal(25),
+        Decimal(50),
         rules.number(
             "1", "100000", "Live: pUSD that a UTC day may cost; reaching it halts."
         ),
     )
     max_open_exposure: Decimal = _setting(
-        Decimal(50),
+        Decimal(100),
         rules.number(
             "1", "100000", "Live: pUSD in positions not paid out; reaching it halts."
         ),

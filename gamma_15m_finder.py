@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypedDict
 from zoneinfo import ZoneInfo
 
+from config import Settings
 from lastsecond.errors import SourceError, WireError
 from lastsecond.market import NANOSECONDS, Asset, Interval, Window, windows_closing
 from lastsecond.ports import Clock, JsonSource
@@ -211,6 +212,16 @@ class GammaAPI15mFinder:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now() / 1e9, UTC)
+
+
+def finder_for(
+    settings: Settings, source: JsonSource, clock: Clock, host: str
+) -> GammaAPI15mFinder:
+    """The finder that the settings ask for."""
+    kinds = (settings.assets, settings.intervals)
+    return GammaAPI15mFinder(
+        settings.max_minutes_ahead, source=source, clock=clock, host=host, kinds=kinds
+    )
 
 
 def end_of(market: MarketInfo) -> datetime:

@@ -113,8 +113,6 @@ class LastSecondTrader:
 
     def _objection(self) -> SkipReason | None:
         """Why not to buy now, by what is known; None when nothing speaks against it."""
-        if guard := self._world.safeguards.objection(self._spend):
-            return SkipReason(guard)
         if not any(stream.connected for stream in self._streams()):
             return SkipReason.NOT_CONNECTED
         now = self._world.clock.monotonic()
@@ -122,6 +120,8 @@ class LastSecondTrader:
             return SkipReason(fault)
         if reason := self._price_objection():
             return reason
+        if guard := self._world.safeguards.objection(self._spend):
+            return SkipReason(guard)
         return None if self._purchase.ready else SkipReason.NOT_ARMED
 
     def _price_objection(self) -> SkipReason | None:
@@ -206,8 +206,10 @@ class LastSecondTrader:
         except asyncio.CancelledError:
             self.skip(SkipReason.STOPPED)
             raise
-        except BaseException:
+        except Exception:
             self.skip(SkipReason.FAILED)
+            await self._hang_up()
+            await self._purchase.follow()
             raise
         finally:
             await self._hang_up()
@@ -313,6 +315,7 @@ class LastSecondTrader:
                 spend=self._spend,
                 limit=money.from_decimal(self._settings.max_price),
                 tick=book.leading.tick_size or _COARSE_TICK,
+                close_at=self._close,
             )
             for token, book in self._view.books.items()
         ]

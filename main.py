@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 
 import config
 from config import Settings
-from gamma_15m_finder import GammaAPI15mFinder, MarketInfo, close_of, end_of
+from gamma_15m_finder import MarketInfo, close_of, end_of, finder_for
 from hft_trader import LastSecondTrader, SkipReason
 from lastsecond import worlds
 from lastsecond.errors import (
@@ -28,15 +28,15 @@ from lastsecond.market import NANOSECONDS
 from lastsecond.observe import console
 from lastsecond.observe.logs import logging_to
 from lastsecond.observe.options import parse
-from lastsecond.ports import Clock, JsonSource, World
+from lastsecond.ports import World
 from lastsecond.purchase import clear_up
 from lastsecond.settlement import settle
 from lastsecond.signals import until_signalled
 
 STOP_TIMEOUT = 10.0  # seconds that traders get to end after a signal
+CLEARING_UP = 45.0  # seconds that new work waits for orders of an earlier run
 HALTED = 42  # exit status of a halted start: a service manager should not restart it
 HELD = 3  # exit status where another process trades for the same wallet
-
 _REMEMBERED = 3600 * NANOSECONDS
 
 logger = logging.getLogger("main")
@@ -56,11 +56,12 @@ class TradingBotRunner:
         self.MIN_TIME_TO_START = settings.min_time_to_start
         self.active_traders: dict[str, asyncio.Task[None]] = {}
         self.monitored_markets: set[str] = set()
-        self.finder = _finder(settings, world.source, world.clock, world.gamma_host)
+        self.finder = finder_for(settings, world.source, world.clock, world.gamma_host)
         self._world = world
         self._settings = settings
         self._once = once
         self._stopping = asyncio.Event()
+        self._clearing: set[asyncio.Task[None]] = set()
         self._closes: dict[str, int] = {}
         self._unconnected: dict[str, tuple[MarketInfo, LastSecondTrader]] = {}
         self._decisions: Counter[str] = Counter()
@@ -87,9 +88,17 @@ class TradingBotRunner:
             work.result()
 
     async def _trade(self) -> None:
-        """Clear up what an earlier run left unknown, before any new work."""
-        await clear_up(self._world)
+        """Clear up what an earlier run left open, before new work; not for ever."""
+        self._clear_up()
+        await asyncio.wait(self._clearing, timeout=CLEARING_UP)
         await self.poll_and_trade()
+
+    def _clear_up(self) -> None:
+        """Follow what is open and has no task here, unless that is being done."""
+        if not self._clearing:
+            task = asyncio.create_task(clear_up(self._world, self.active_traders))
+            self._clearing.add(task)
+            task.add_done_callback(self._clearing.discard)
 
     async def poll_and_trade(self) -> None:
         """Find markets and start their tasks, every POLL_INTERVAL."""
@@ -99,6 +108,7 @@ class TradingBotRunner:
             if self._once:
                 break
             await settle(self._world)
+            self._clear_up()
             await self._world.clock.sleep(self.POLL_INTERVAL)
         if self.active_traders:
             await asyncio.wait(self.active_traders.values())
@@ -201,7 +211,7 @@ class TradingBotRunner:
                 self.monitored_markets.discard(condition_id)
 
     async def _wind_up(self, work: asyncio.Task[None]) -> None:
-        tasks = [work, *self.active_traders.values()]
+        tasks = [work, *self._clearing, *self.active_traders.values()]
         running = [task for task in tasks if not task.done()]
         if running:
             logger.info("STOPPING tasks=%d", len(running))
@@ -225,15 +235,6 @@ class TradingBotRunner:
             settings=self._settings,
             tally=self._decisions,
         )
-
-
-def _finder(
-    settings: Settings, source: JsonSource, clock: Clock, host: str
-) -> GammaAPI15mFinder:
-    kinds = (settings.assets, settings.intervals)
-    return GammaAPI15mFinder(
-        settings.max_minutes_ahead, source=source, clock=clock, host=host, kinds=kinds
-    )
 
 
 # -- the command line --
@@ -342,7 +343,7 @@ def list_markets() -> int:
 
     async def find() -> int:
         async with worlds.reading() as (source, clock):
-            finder = _finder(settings, source, clock, settings.gamma_host)
+            finder = finder_for(settings, source, clock, settings.gamma_host)
             found = await finder.find_active_market() or []
         print(*console.market_lines(found), sep="\n")
         print(f"{len(found)} close within {settings.max_minutes_ahead:g} minutes.")
@@ -360,8 +361,7 @@ def list_markets() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The whole program; the exit status."""
     options = parse(arguments)
-    interval = options.poll_interval or ("20" if options.sim else None)
-    chosen = {"TRADE_SIZE": options.size, "POLL_INTERVAL": interval}
+    chosen = {"TRADE_SIZE": options.size, "POLL_INTERVAL": options.poll_interval}
     try:
         settings = read_settings(chosen, Path(".env"))
         with logging_to(

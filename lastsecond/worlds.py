@@ -174,6 +174,7 @@ async def live(terms: Terms) -> AsyncIterator[World]:
             source=ground.source,
             host=terms.hosts.clob,
             clock=ground.clock,
+            forbidden=lambda: halt.active,
         )
         watchman = _watchman(terms, ground, caps)
         yield _world(terms, ground, venue, ledger, watchman)

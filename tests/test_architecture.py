@@ -28,7 +28,7 @@ INNER = {
 OUTER = {
     *("clock", "exchange_time", "lag", "http", "feed", "line", "upkeep", "view"),
     *("halt", "lock", "ledger", "safeguards", "purchase", "venues", "check"),
-    "settlement",
+    *("settlement", "tls"),
     *("observe", "signals", "version", "sim", "replay"),
 }
 DOORWAY = "worlds"
@@ -39,6 +39,8 @@ ARROWS = {
     ("main", "signals"): "is what a signal stops",
     ("main", "settlement"): "books what filled markets paid, between two looks",
     ("hft_trader", "view"): "decides by it",
+    ("lastsecond.line", "tls"): "trusts whom it says",
+    ("lastsecond.feed", "tls"): "trusts whom it says",
     ("hft_trader", "upkeep"): "has its books kept true",
     ("hft_trader", "purchase"): "has its one order made ready, sent and followed",
     ("lastsecond.upkeep", "view"): "keeps its books true",
@@ -66,7 +68,7 @@ HOMES: dict[str, set[str]] = {
     "aiohttp": {"lastsecond.http", "lastsecond.sim", "lastsecond.observe"},
     "websockets": {"lastsecond.feed", "lastsecond.sim"},
     "h11": {"lastsecond.line"},
-    "ssl": {"lastsecond.line"},
+    "ssl": {"lastsecond.tls"},
     "sqlite3": {"lastsecond.ledger"},
     "fcntl": {"lastsecond.lock"},
     "signal": {"lastsecond.signals"},
@@ -376,7 +378,8 @@ ALLOWED = [
     ("lastsecond.worlds", "def f():\n    from lastsecond.venues.live import X"),
     ("lastsecond.worlds", "if T:\n    from lastsecond.venues.live import Account"),
     ("lastsecond.check", "from lastsecond.line import Line"),
-    ("lastsecond.line", "import h11, ssl"),
+    ("lastsecond.line", "import h11"),
+    ("lastsecond.tls", "import ssl"),
     ("lastsecond.ledger.store", "import sqlite3\nfrom lastsecond import limits"),
     ("lastsecond.terms", "from pathlib import PurePath"),
     ("lastsecond.rules", "from urllib.parse import urlsplit"),

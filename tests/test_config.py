@@ -40,8 +40,8 @@ DEFAULTS: dict[str, object] = {
     "MAX_MINUTES_AHEAD": 20,
     "ARM_SECONDS": 10,
     "MAX_ORDER": Decimal(25),
-    "MAX_DAILY_LOSS": Decimal(25),
-    "MAX_OPEN_EXPOSURE": Decimal(50),
+    "MAX_DAILY_LOSS": Decimal(50),
+    "MAX_OPEN_EXPOSURE": Decimal(100),
     "MAX_ORDERS_PER_DAY": 100,
     "MAX_REJECTIONS": 3,
     "MAX_UNCERTAIN": 2,
@@ -342,7 +342,7 @@ def test_the_terms_are_the_settings_in_units() -> None:
     )
     assert terms.limits.max_order == 7_250_000
     assert terms.limits.max_open_exposure == 12_500_000
-    assert terms.limits.max_daily_loss == 25_000_000
+    assert terms.limits.max_daily_loss == 50_000_000
     assert terms.key.api == credentials
     assert not any(secret in repr(terms) for secret in (KEY, *credentials))
 

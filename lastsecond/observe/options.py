@@ -28,6 +28,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser().parse_args(arguments)
     if options.reason and options.command != "halt":
         parser().error(f"unrecognized arguments: {' '.join(options.reason)}")
+    if options.sim and options.poll_interval is None:
+        options.poll_interval = "20"  # a round of the simulated exchange takes 77 s
     return options
 
 
