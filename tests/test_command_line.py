@@ -481,7 +481,7 @@ def test_live_that_fails_its_checks_sends_nothing(tmp_path: Path) -> None:
     assert status == 1
     assert said.startswith("LIVE: ")
     assert todo(said) == ["balance"]
-    assert complained.splitlines()[-1].endswith("Nothing was sent.")
+    assert "Nothing was sent." in complained
     assert " START " not in complained
 
 
@@ -494,7 +494,7 @@ def test_live_without_an_exchange_sends_nothing(
     assert status == 1
     asked = {"order version", "country", "market channel", "clock"}
     assert (asked if credentials else {"account"}) <= set(todo(said))
-    assert complained.splitlines()[-1].endswith("Nothing was sent.")
+    assert "Nothing was sent." in complained
     assert "Traceback" not in complained
 
 
