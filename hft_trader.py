@@ -150,14 +150,14 @@ class LastSecondTrader:
         token = self.winning_token_id
         assert token is not None, "no favourite to buy"
         book = self._view.leading(token)
-        known, ask = self._circumstances(), book.best_ask or 0
         self.order_executed = True
-        self._tally["buy"] += 1
         self._purchase.fire(token, book)
+        self._tally["buy"] += 1
+        ask = money.text(book.best_ask or 0, 3)
         self._decide(
-            f"buy outcome={self._outcome(token)} ask={money.text(ask, 3)} "
+            f"buy outcome={self._outcome(token)} ask={ask} "
             f"limit={self._cap():.3f} size={self._settings.trade_size}",
-            known,
+            self._circumstances(),
         )
         self._fired.set()
 
@@ -289,8 +289,9 @@ class LastSecondTrader:
         clock = self._world.clock
         await clock.wake_at(self._trigger)
         self._triggered = True
-        reason, known = self._objection(), self._circumstances()
         self._consider()
+        reason = None if self.order_executed else self._objection()
+        known = self._circumstances()
         close = asyncio.create_task(clock.sleep_until(self._close))
         fired = asyncio.create_task(self._fired.wait())
         try:
