@@ -4,7 +4,7 @@ Asks and measures; never posts an order.
 """
 
 import statistics
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lastsecond import money
@@ -88,9 +88,6 @@ async def report(subject: Subject) -> bool:
         mark = "ok  " if finding.ok else "TODO"
         print(f"{mark} {finding.name:<15} {finding.words}", flush=True)
     return well
-
-
-Check = Callable[[Subject], Awaitable[tuple[bool, str]]]
 
 
 async def _halt(subject: Subject) -> tuple[bool, str]:
