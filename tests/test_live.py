@@ -1,6 +1,6 @@
 """Live orders over real sockets: which are sent, when, and that each is valid.
 
-What is sent is judged by hand here: hashes, signatures and codes are computed from the
+What is sent is judged by hand: hashes, signatures and codes are computed from the
 bytes that arrived, with none of the program's or the vendor's code.
 """
 
@@ -24,6 +24,7 @@ from eth_utils.crypto import keccak
 from config import Settings
 from lastsecond.market import NANOSECONDS, Asset, Interval, Outcome
 from lastsecond.sim import Account, ReceivedOrder, Request, SimMarket, Verdict
+from tests.eip712 import DOMAIN, ORDER_TYPE, nested_hash, struct_hash
 from tests.live_support import (
     ADDRESS,
     CLOSE,
@@ -44,19 +45,6 @@ pytest_plugins = "tests.live_run"
 
 MICRO = 1_000_000
 CAP = replace(LIVE, max_price=Decimal("0.987"))
-ORDER_TYPE = (
-    "Order(uint256 salt,address maker,address signer,uint256 tokenId,"
-    "uint256 makerAmount,uint256 takerAmount,uint8 side,uint8 signatureType,"
-    "uint256 timestamp,bytes32 metadata,bytes32 builder)"
-)
-NESTED_TYPE = (
-    "TypedDataSign(Order contents,string name,string version,uint256 chainId,"
-    "address verifyingContract,bytes32 salt)" + ORDER_TYPE
-)
-DOMAIN_TYPE = (
-    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-)
-CONTRACT = "0xE111180000d2663C0091e4f400237545B87B996B"
 LATEST = 50_000_000
 
 
@@ -68,61 +56,19 @@ def _first_of_all(simulated_run: "SimulatedRun") -> None:
 # -- judging by hand --
 
 
-def word(value: int | str) -> bytes:
-    """32 bytes of a number, an address or other hex digits."""
-    number = value if isinstance(value, int) else int(value, 16)
-    return number.to_bytes(32, "big")
-
-
-DOMAIN = keccak(
-    keccak(text=DOMAIN_TYPE)
-    + keccak(text="Polymarket CTF Exchange")
-    + keccak(text="2")
-    + word(137)
-    + word(CONTRACT)
-)
-
-
-def struct_of(order: Mapping[str, Any]) -> bytes:
-    """The EIP-712 hash of an order's own fields."""
-    return keccak(
-        keccak(text=ORDER_TYPE)
-        + word(order["salt"])
-        + word(order["maker"])
-        + word(order["signer"])
-        + word(int(order["tokenId"]))
-        + word(int(order["makerAmount"]))
-        + word(int(order["takerAmount"]))
-        + word({"BUY": 0, "SELL": 1}[order["side"]])
-        + word(order["signatureType"])
-        + word(int(order["timestamp"]))
-        + word(order["metadata"])
-        + word(order["builder"])
-    )
-
-
 def id_of(order: Mapping[str, Any]) -> str:
     """The order's id: its hash under the exchange's domain."""
-    return "0x" + keccak(b"\x19\x01" + DOMAIN + struct_of(order)).hex()
+    return "0x" + keccak(b"\x19\x01" + DOMAIN + struct_hash(order)).hex()
 
 
 def signer_of(order: Mapping[str, Any]) -> str:
     """The address whose key signed the order, found from the signature."""
-    struct = struct_of(order)
+    struct = struct_hash(order)
     signature = bytes.fromhex(order["signature"][2:])
     if order["signatureType"] == 3:
-        kind = ORDER_TYPE.encode()
-        assert signature[65:] == DOMAIN + struct + kind + len(kind).to_bytes(2, "big")
-        signature = signature[:65]
-        struct = keccak(
-            keccak(text=NESTED_TYPE)
-            + struct
-            + keccak(text="DepositWallet")
-            + keccak(text="1")
-            + word(137)
-            + word(order["signer"])
-            + bytes(32)
-        )
+        length = len(ORDER_TYPE).to_bytes(2, "big")
+        assert signature[65:] == DOMAIN + struct + ORDER_TYPE + length
+        signature, struct = signature[:65], nested_hash(order)
     signed = SignableMessage(b"\x01", DOMAIN, struct)
     return str(Wallet.recover_message(signed, signature=signature))
 

@@ -1,4 +1,4 @@
-"""Signatures, ids, amounts and headers of real orders, computed here by hand again."""
+"""Signatures, ids, amounts and headers of real orders, computed by hand again."""
 
 import asyncio
 import base64
@@ -41,30 +41,16 @@ from lastsecond.venues.live import (
     LiveTicket,
     LiveVenue,
 )
+from tests.eip712 import DOMAIN, ORDER_TYPE, nested_hash, struct_hash
 from tests.fakes import HurriedClock
 
 KEY = "0x" + "5e" * 32
 WALLET = "0x1563915e194D8CfBA1943570603F7606A3115508"
-EXCHANGE = "0xE111180000d2663C0091e4f400237545B87B996B"
 OWNER = "2b2a1b30-6ba2-4f0c-8b1e-0f9d0e9c7a11"
 TOKEN = TokenId("7" * 77)
 CONDITION = ConditionId("0x" + "c" * 64)
 KINDS = [0, 1, 2, 3]
 CREDENTIALS = Credentials(OWNER, "c2VjcmV0LXNlY3JldC1zZWNyZXQ_-w==", "pass-phrase-7")
-
-ORDER_TYPE = (
-    b"Order(uint256 salt,address maker,address signer,uint256 tokenId,"
-    b"uint256 makerAmount,uint256 takerAmount,uint8 side,uint8 signatureType,"
-    b"uint256 timestamp,bytes32 metadata,bytes32 builder)"
-)
-DOMAIN_TYPE = (
-    b"EIP712Domain(string name,string version,uint256 chainId,"
-    b"address verifyingContract)"
-)
-NESTED_TYPE = (
-    b"TypedDataSign(Order contents,string name,string version,uint256 chainId,"
-    b"address verifyingContract,bytes32 salt)" + ORDER_TYPE
-)
 
 
 def account(kind: int, funder: str | None = None) -> Account:
@@ -95,51 +81,6 @@ def signed(kind: int, wanted: Intent | None = None) -> SignedOrder:
 
 def order_of(made: SignedOrder) -> dict[str, Any]:
     return dict(json.loads(made.body)["order"])
-
-
-def word(value: int | str) -> bytes:
-    """An unsigned number, an address or 32 bytes in hex, as EIP-712 encodes it."""
-    number = int(value, 16) if isinstance(value, str) else value
-    return number.to_bytes(32, "big")
-
-
-def struct_hash(order: dict[str, Any]) -> bytes:
-    return keccak(
-        keccak(ORDER_TYPE)
-        + word(order["salt"])
-        + word(order["maker"])
-        + word(order["signer"])
-        + word(int(order["tokenId"]))
-        + word(int(order["makerAmount"]))
-        + word(int(order["takerAmount"]))
-        + word({"BUY": 0, "SELL": 1}[order["side"]])
-        + word(order["signatureType"])
-        + word(int(order["timestamp"]))
-        + word(order["metadata"])
-        + word(order["builder"])
-    )
-
-
-DOMAIN = keccak(
-    keccak(DOMAIN_TYPE)
-    + keccak(b"Polymarket CTF Exchange")
-    + keccak(b"2")
-    + word(137)
-    + word(EXCHANGE)
-)
-
-
-def nested_hash(order: dict[str, Any]) -> bytes:
-    """ERC-7739: the order inside what a deposit wallet's owner signs."""
-    return keccak(
-        keccak(NESTED_TYPE)
-        + struct_hash(order)
-        + keccak(b"DepositWallet")
-        + keccak(b"1")
-        + word(137)
-        + word(order["signer"])
-        + bytes(32)
-    )
 
 
 def digest(inner: bytes) -> bytes:
