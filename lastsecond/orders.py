@@ -104,7 +104,7 @@ class SignedOrder:
     """An order ready to go: its id is its EIP-712 hash, amounts are micros.
 
     ``maker_amount`` is the pUSD spent, ``taker_amount`` the shares at least received.
-    ``body`` is the request's exact JSON.
+    ``body`` is the request's exact JSON. ``fee_rate`` is the market's, None if unknown.
     """
 
     order_id: str
@@ -115,14 +115,20 @@ class SignedOrder:
     taker_amount: int
     limit: int
     body: bytes = field(repr=False)  # holds the API key
+    fee_rate: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """Bought: ``shares`` for ``cost``, both micros, fee not included."""
+    """Bought: ``shares`` for ``cost``, both micros, fee not included.
+
+    ``levels`` are the (price, shares) it consists of, which its fee depends on; empty
+    where they are not known.
+    """
 
     shares: int
     cost: int
+    levels: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,29 @@ STATE_OF: Mapping[type[Result], State] = {
     Uncertain: State.UNCERTAIN,
 }
 """The state that each answer of the exchange leads to."""
+
+
+class Figure(StrEnum):
+    """Three answers to what an order would have got, from the kindest to the hardest.
+
+    - optimistic: the book as it was seen at the decision
+    - realistic: the book at the moment of matching; the one that counts
+    - pessimistic: realistic, and the public tape, or the book a second later, agrees
+    """
+
+    OPTIMISTIC = "optimistic"
+    REALISTIC = "realistic"
+    PESSIMISTIC = "pessimistic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """One figure of an order: its end, and the best ask ``at`` that Unix ns."""
+
+    figure: Figure
+    result: Fill | Killed | Rejected
+    ask: int | None
+    at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ PACKAGE = "lastsecond"
 SPINE = {"main", "config", "hft_trader", "gamma_15m_finder"}
 INNER = {
     *("errors", "market", "money", "book", "orders", "matching", "merge", "wire"),
-    *("limits", "offset", "rules", "terms", "ports"),
+    *("limits", "offset", "rules", "terms", "ports", "history"),
 }
 OUTER = {
     *("clock", "exchange_time", "lag", "http", "feed", "line", "upkeep", "view"),
