@@ -84,3 +84,21 @@ def order_amounts(spend: int, limit: int, tick: int) -> tuple[int, int]:
     if taker <= 0:
         raise ValueError(f"nothing to buy with {text(spend)}")
     return maker, taker
+
+
+_FEE_GRAIN = 10
+"""Micros in 0.00001: fees have five decimals."""
+
+
+def fee(shares: int, price: int, rate: int) -> int:
+    """A taker's fee: shares x rate x p x (1 - p), micros, on top of the spend.
+
+    To the nearest 0.00001 and at least that, unless the rate is nothing (docs of July
+    2026; whether it is rounded or floored is in dispute, docs/exchange.md). ``rate`` is
+    the market's own in micros: 70000 is the 0.07 of crypto markets since July 2026.
+    """
+    if not rate:
+        return 0
+    exact = shares * rate * price * (MICRO - price)
+    grain = _FEE_GRAIN * MICRO**3
+    return max((2 * exact + grain) // (2 * grain), 1) * _FEE_GRAIN

@@ -128,7 +128,7 @@ class Fill:
 
     shares: int
     cost: int
-    levels: tuple[tuple[int, int], ...] = ()
+    levels: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

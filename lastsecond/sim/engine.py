@@ -9,10 +9,11 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING
 
 from lastsecond.market import ConditionId, Outcome
+from lastsecond.matching import highest_fee
 from lastsecond.sim import order_body
 from lastsecond.sim.accounts import Account
 from lastsecond.sim.calls import RefusedError, refuse
-from lastsecond.sim.fills import FAK_KILLED, FOK_KILLED, highest_fee, taken
+from lastsecond.sim.fills import FAK_KILLED, FEE_RATE, FOK_KILLED, taken
 from lastsecond.sim.frames import Json
 from lastsecond.sim.ladder import Side, plain
 from lastsecond.sim.market import SimMarket
@@ -73,7 +74,7 @@ class Engine:
         market, outcome = self._open(posted)
         check_amounts(order_id, posted, five_shares=self._rules.five_share_minimum)
         check_price(order_id, posted, market.tick)
-        fee = highest_fee(posted.maker_amount, posted.limit)
+        fee = highest_fee(posted.maker_amount, posted.limit, FEE_RATE)
         check_funds(account, posted, posted.maker_amount + fee)
         order = Order(
             id=order_id,

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lastsecond.matching import fill_or_kill
+from lastsecond import matching, money
 from lastsecond.money import MICRO
 from lastsecond.orders import Killed
 
-_FEE_PERCENT = 7
-_FEE_GRAIN = 10
-"""Micro-dollars: fees have five decimals."""
+FEE_RATE = 70_000
+"""Micros: what ``fd`` of this exchange's markets says, as of crypto ones since July."""
 
 FOK_KILLED = "order couldn't be fully filled. FOK orders are fully filled or killed."
 FAK_KILLED = (
@@ -32,18 +31,18 @@ class Take:
 
     @property
     def fee(self) -> int:
-        """The fee: shares x 0.07 x p x (1 - p) to the nearest 0.00001, or that."""
-        exact = self.shares * _FEE_PERCENT * self.price * (MICRO - self.price)
-        grain = _FEE_GRAIN * 100 * MICRO**2
-        return max((2 * exact + grain) // (2 * grain), 1) * _FEE_GRAIN
+        """The fee of this level."""
+        return money.fee(self.shares, self.price, FEE_RATE)
 
 
 def taken(
     asks: Sequence[tuple[int, int]], spend: int, limit: int, order_type: str
 ) -> list[Take]:
     """What a FOK or FAK buy takes; nothing when it is killed. Cheapest ask first."""
-    if order_type == "FOK" and isinstance(fill_or_kill(asks, spend, limit), Killed):
-        return []
+    if order_type == "FOK":
+        result = matching.fill_or_kill(asks, spend, limit)
+        levels = () if isinstance(result, Killed) else result.levels
+        return [Take(price, shares) for price, shares in levels]
     takes = []
     left = spend * MICRO
     for price, size in asks:
@@ -53,8 +52,3 @@ def taken(
         takes.append(Take(price, shares))
         left -= shares * price
     return takes
-
-
-def highest_fee(spend: int, limit: int) -> int:
-    """The fee if all of ``spend`` is matched at the limit; micros."""
-    return Take(limit, spend * MICRO // limit).fee

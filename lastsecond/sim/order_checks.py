@@ -3,23 +3,14 @@
 Words in the order they were seen or documented: docs/exchange.md. All amounts micros.
 """
 
-from lastsecond.money import MICRO
+from lastsecond import matching
 from lastsecond.sim.accounts import Account, same
 from lastsecond.sim.calls import RefusedError, refuse
-from lastsecond.sim.ladder import plain
 from lastsecond.sim.market import SimMarket
 from lastsecond.sim.order_body import PostedOrder
 
 _SPENDER = "0xE111180000d2663C0091e4f400237545B87B996B"
-_MAKER_GRAIN = 10_000
-_TAKER_GRAIN = 100
-_LEAST_SHARES = 5 * MICRO
 _DEPOSIT_WALLET = 3
-_DECIMALS = (
-    "invalid amounts, the market buy orders maker amount supports a max accuracy of "
-    "2 decimals, taker amount a max of 4 decimals"
-)
-_NO_MONEY = "not enough balance / allowance"
 
 
 def check_account(account: Account, posted: PostedOrder) -> None:
@@ -84,50 +75,28 @@ def check_amounts(
     order_id: str, posted: PostedOrder, *, five_shares: bool = False
 ) -> None:
     """Decimals and minimums of a market buy. Raises RefusedError."""
-    if posted.maker_amount % _MAKER_GRAIN or posted.taker_amount % _TAKER_GRAIN:
-        raise refuse(_DECIMALS)
-    if posted.maker_amount < MICRO:
-        dollars = plain(posted.maker_amount)
-        raise refuse(
-            f"invalid amount for a marketable BUY order (${dollars}), min size: $1"
-        )
-    if five_shares and posted.taker_amount < _LEAST_SHARES:
-        size = plain(posted.taker_amount)
-        raise refuse(
-            f"order {order_id} is invalid. Size ({size}) lower than the minimum: 5"
-        )
+    if words := matching.amounts_refusal(
+        order_id, posted.maker_amount, posted.taker_amount, five_shares=five_shares
+    ):
+        raise refuse(words)
 
 
 def check_price(order_id: str, posted: PostedOrder, tick: int) -> None:
-    """Some price on the grid explains the amounts. Raises RefusedError.
-
-    Shares have four decimals, so maker / taker is seldom on the grid itself; a price is
-    one that leads to these shares when they are rounded, up or down (our reading).
-    """
-    spend, shares = posted.maker_amount * MICRO, posted.taker_amount
-    lowest = spend // (shares + _TAKER_GRAIN) + 1
-    highest = MICRO
-    if shares > _TAKER_GRAIN:
-        highest = min(highest, -(-spend // (shares - _TAKER_GRAIN)) - 1)
-    price = max(-(-lowest // tick) * tick, tick)
-    if price > min(highest, MICRO - tick):
-        raise refuse(
-            f"order {order_id} is invalid. Price ({plain(posted.limit)}) breaks "
-            f"minimum tick size rule: {plain(tick)}"
-        )
+    """Some price on the grid explains the amounts. Raises RefusedError."""
+    if words := matching.price_refusal(
+        order_id, posted.maker_amount, posted.taker_amount, tick
+    ):
+        raise refuse(words)
 
 
 def check_funds(account: Account, posted: PostedOrder, due: int) -> None:
     """Balance and allowance cover ``due``, fee included. Raises RefusedError."""
     own = posted.signature_type == account.signature_type
     balance = account.balance if own else 0
-    if balance < due:
-        raise refuse(
-            f"{_NO_MONEY}: the balance is not enough -> balance: {balance}, "
-            f"order amount: {due}"
-        )
+    if words := matching.balance_refusal(balance, due):
+        raise refuse(words)
     if account.allowance is not None and account.allowance < due:
         raise refuse(
-            f"{_NO_MONEY}: the allowance is not enough -> spender: {_SPENDER}, "
+            f"{matching.NO_MONEY}: the allowance is not enough -> spender: {_SPENDER}, "
             f"allowance: {account.allowance}, order amount: {due}"
         )

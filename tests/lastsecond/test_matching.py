@@ -18,7 +18,7 @@ LADDER = [(970_000, 2 * SHARES), (980_000, 10 * SHARES), (990_000, 100 * SHARES)
     ("spend", "limit", "result"),
     [
         (970_000, 990_000, Fill(1_000_000, 970_000)),
-        (1_000_000, 990_000, Fill(1_030_927, 1_000_000)),
+        (1_000_000, 990_000, Fill(1_030_927, 999_999)),
         (1_940_000, 970_000, Fill(2_000_000, 1_940_000)),
         (1_940_001, 970_000, Killed("not enough depth at or under the limit")),
         (2_920_000, 980_000, Fill(3_000_000, 2_920_000)),
@@ -57,12 +57,13 @@ ASKS = st.dictionaries(
 def test_fills_as_a_walk_in_fractions_does(
     asks: list[tuple[int, int]], spend: int, limit: int
 ) -> None:
-    """Cost is the spend or nothing is bought; shares are exact but for the floor."""
+    """Cost is the spend but for a micro a level, or nothing; shares are floored."""
     result, expected = fill_or_kill(asks, spend, limit), naive(asks, spend, limit)
     if isinstance(result, Killed):
         assert expected is None
         return
     assert expected is not None
-    assert result == Fill(int(expected), spend)
+    assert result.shares == int(expected) == sum(got for _, got in result.levels)
+    assert spend - len(result.levels) - 1 <= result.cost <= spend
     assert expected * min(limit, MICRO) >= spend * MICRO
     assert result.shares * asks[0][0] <= spend * MICRO

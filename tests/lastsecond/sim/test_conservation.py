@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from lastsecond.clock import SystemClock
 from lastsecond.market import Asset, Interval, Outcome, Window
+from lastsecond.matching import highest_fee
 from lastsecond.sim import Account, Side, SimulatedExchange, Trade, order_faults
 from lastsecond.sim.calls import RefusedError
 from lastsecond.sim.engine import Engine
-from lastsecond.sim.fills import Take, highest_fee, taken
+from lastsecond.sim.fills import FEE_RATE, Take, taken
 from lastsecond.sim.ladder import plain
 from tests.lastsecond.sim.conftest import until
 from tests.lastsecond.sim.trader import Trader
@@ -95,7 +96,7 @@ async def _conserved(levels: dict[int, int], wanted: list[Wish], dollars: int) -
             order = await engine.accept(trader.account, json.dumps(body).encode())
             await engine.execute(order, fault)
             assert order.cost <= wish.spend
-            assert order.fee <= highest_fee(wish.spend, min(levels))
+            assert order.fee <= highest_fee(wish.spend, min(levels), FEE_RATE)
             assert order.cost * 1_000_000 <= order.shares * order.posted.limit
     ended = {"CONFIRMED", "FAILED"}
     await until(lambda: all(trade.status in ended for trade in engine.trades))
