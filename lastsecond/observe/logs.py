@@ -11,7 +11,7 @@ import queue
 import re
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
@@ -28,7 +28,9 @@ _TALEBEARERS = ("py_clob_client_v2",)
 
 _SHORTEST_SPELLING = 8
 _LONGEST_NUMBER = 64
-_CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
+CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
+"""For str.translate(): characters that steer a terminal, spelled out."""
+
 _FILE_BYTES = 10_000_000
 _FILES_KEPT = 5
 _TERMINAL_LINES = 10_000
@@ -83,7 +85,7 @@ class _Formatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's
         """One event is one line, whatever text of the exchange is in it."""
-        return super().formatMessage(record).translate(_CONTROLS)
+        return super().formatMessage(record).translate(CONTROLS)
 
 
 def _spellings(secret: str) -> Iterator[str]:
@@ -95,7 +97,7 @@ def _spellings(secret: str) -> Iterator[str]:
         standard = base64.b64encode(raw).decode().rstrip("=")
         derived |= {standard, standard.translate(str.maketrans("+/", "-_"))}
         derived |= {raw.hex(), f"{number:x}", str(number)}
-        derived |= {repr(raw)[2:-1], raw.decode("latin-1").translate(_CONTROLS)}
+        derived |= {repr(raw)[2:-1], raw.decode("latin-1").translate(CONTROLS)}
     derived |= {repr(form)[1:-1] for form in derived}
     yield from (form for form in derived if len(form) >= _SHORTEST_SPELLING)
     if bare:
@@ -112,29 +114,37 @@ def _meanings(bare: str) -> Iterator[bytes]:
         yield base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
 
 
-class _ComplainOnce(logging.Handler):
+def _print(text: str) -> None:
+    with suppress(OSError, ValueError):  # the terminal may be what failed
+        print(text, file=sys.stderr)  # noqa: T201  logging is what failed
+
+
+class ComplainOnce(logging.Handler):
     """Mixin: a file that cannot be written is one line on the terminal, once."""
 
     complained = False
+    complain: Callable[[str], object] = staticmethod(_print)
+    """Puts the line on the terminal; must not raise."""
 
     def handleError(self, record: logging.LogRecord | None) -> None:  # noqa: N802, ARG002  logging's
+        """Say so, the first time."""
         if not self.complained:
             self.complained = True
-            with suppress(OSError, ValueError):  # the terminal may be what failed
-                print(f"{self.name}: not written: {sys.exc_info()[1]}", file=sys.stderr)  # noqa: T201  logging is what failed
+            self.complain(f"{self.name}: not written: {sys.exc_info()[1]}")
 
     def close(self) -> None:
+        """Close what is written to; not being able to is no more than a line."""
         try:
             super().close()
         except (OSError, ValueError):
             self.handleError(None)
 
 
-class _File(_ComplainOnce, RotatingFileHandler):
+class _File(ComplainOnce, RotatingFileHandler):
     """A rotating log file."""
 
 
-class _Terminal(_ComplainOnce, logging.StreamHandler):  # type: ignore[type-arg]  # 3.11
+class _Terminal(ComplainOnce, logging.StreamHandler):  # type: ignore[type-arg]  # 3.11
     """The terminal; a closed one is no reason to stop trading."""
 
 
@@ -146,8 +156,8 @@ def _is_trading(record: logging.LogRecord) -> bool:
     return not _is_finding(record)
 
 
-def _files(folder: Path, closing: ExitStack) -> list[logging.Handler]:
-    handlers: list[logging.Handler] = []
+def _files(folder: Path, closing: ExitStack) -> list[ComplainOnce]:
+    handlers: list[ComplainOnce] = []
     for name, wanted in (("finder.log", _is_finding), ("trades.log", _is_trading)):
         file = _File(
             folder / name,
@@ -169,9 +179,8 @@ def _set_level(closing: ExitStack, name: str, level: int) -> None:
     logger.setLevel(level)
 
 
-def _terminal(level: str) -> logging.Handler:
+def _standard_error() -> ComplainOnce:
     terminal = _Terminal(sys.stderr)
-    terminal.setLevel(level)
     terminal.name = "terminal"
     return terminal
 
@@ -196,13 +205,19 @@ def _listen(
 
 @contextmanager
 def logging_to(
-    folder: Path, *, level: str = "INFO", secrets: Sequence[str] = ()
+    folder: Path,
+    *,
+    level: str = "INFO",
+    secrets: Sequence[str] = (),
+    quiet: bool = False,
+    terminal: ComplainOnce | None = None,
 ) -> Iterator[None]:
     """Log while inside; on leaving, everything logged is on disk.
 
-    The files hold DEBUG and up, the terminal ``level`` and up; a terminal that stands
-    still holds up neither the files nor the end. Raises WorldError when the folder or
-    its files cannot be written.
+    The files hold DEBUG and up, the terminal ``level`` and up, when ``quiet`` no less
+    than WARNING; a terminal that stands still holds up neither the files nor the end.
+    ``terminal`` takes its lines in the place of standard error, secrets hidden. Raises
+    WorldError when the folder or its files cannot be written.
     """
     with ExitStack() as closing:
         try:
@@ -212,8 +227,10 @@ def logging_to(
             raise WorldError(
                 f"LOG_DIR: cannot write logs in {folder}: {error.strerror}"
             ) from error
-        terminal = _terminal(level)
+        terminal = terminal or _standard_error()
+        terminal.setLevel(max(level, "WARNING", key=LEVELS.index) if quiet else level)
         for handler in (*files, terminal):
+            handler.complain = terminal.complain
             brief = handler is terminal
             handler.setFormatter(_Formatter(secrets, brief=brief))
         _set_level(closing, "", logging.DEBUG)

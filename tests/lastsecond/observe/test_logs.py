@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lastsecond.errors import WorldError
-from lastsecond.observe.logs import LEVELS, logging_to
+from lastsecond.observe.logs import LEVELS, ComplainOnce, logging_to
 
 SECRET = "0x" + "c0FFee" * 10 + "aBcd"
 BARE = SECRET.removeprefix("0x")
@@ -107,6 +107,66 @@ def test_the_terminal_shows_its_level_and_the_files_all(
     assert events(tmp_path, "finder.log") == list(LEVELS)
     shown = [line.split()[-1] for line in capsys.readouterr().err.splitlines()]
     assert shown == list(LEVELS[LEVELS.index(level) :])
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [("DEBUG", LEVELS[2:]), ("INFO", LEVELS[2:]), ("ERROR", LEVELS[3:])],
+)
+def test_a_quiet_terminal_shows_warnings_and_errors(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    level: str,
+    shown: tuple[str, ...],
+) -> None:
+    """Never less than WARNING, more only where that is asked; the files hold all."""
+    with logging_to(tmp_path, level=level, quiet=True):
+        for each in LEVELS:
+            logging.getLogger("main").log(getattr(logging, each), each)
+    assert events(tmp_path, "finder.log") == list(LEVELS)
+    assert [line.split()[-1] for line in capsys.readouterr().err.splitlines()] == [
+        *shown
+    ]
+
+
+class Collector(ComplainOnce):
+    """A terminal of one's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.complain = self.lines.append
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+def test_another_terminal_takes_the_place_of_standard_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It gets the lines of its level in the form for terminals, secrets hidden."""
+    terminal = Collector()
+    with logging_to(tmp_path, level="INFO", secrets=[SECRET], terminal=terminal):
+        logging.getLogger("main").debug("DETAIL")
+        logging.getLogger("main").info("EVENT %s condition_id=0x1", SECRET)
+    (line,) = terminal.lines
+    assert re.fullmatch(r"[\d:]{8}\.\d{3}Z INFO main EVENT 0x\[secret\]", line)
+    assert capsys.readouterr().err == ""
+
+
+@needs_full_disk
+def test_another_terminal_is_told_of_a_full_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The complaint goes where the other lines go, once."""
+    (tmp_path / "trades.log").symlink_to("/dev/full")
+    terminal = Collector()
+    with logging_to(tmp_path, level="CRITICAL", terminal=terminal):
+        for number in range(3):
+            logging.getLogger("hft_trader").info("LOST %d", number)
+    (line,) = terminal.lines
+    assert line.endswith("trades.log: not written: [Errno 28] No space left on device")
+    assert capsys.readouterr().err == ""
 
 
 def test_libraries_are_heard_from_warning_up(tmp_path: Path) -> None:
