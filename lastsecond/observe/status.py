@@ -1,0 +1,242 @@
+"""What a person is shown of a run: its values, and the rows that they make.
+
+Rows are laid out by hand: a rich table of eight markets takes ten times as long to
+render, and it is the event loop that renders (tests/bench/status.py).
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_FLOOR, Decimal
+
+from rich.text import Text
+
+from lastsecond import money
+from lastsecond.market import NANOSECONDS, Outcome
+from lastsecond.observe.logs import CONTROLS
+
+LAST_SECONDS = 3 * NANOSECONDS
+"""Before its close, a market has the program to itself."""
+
+MOST_EVENTS = 8
+"""How many log lines are shown."""
+
+_FEWEST_EVENTS = 3
+_UNKNOWN = "-"
+_CENT = Decimal("0.01")
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketStatus:
+    """One market, now; None is what is not known."""
+
+    ticker: str
+    state: str
+    """A State, or the reason why it was skipped."""
+    close_at: int
+    """Unix ns."""
+    ask_up: Decimal | None = None
+    ask_down: Decimal | None = None
+    favourite: Outcome | None = None
+    depth: int | None = None
+    """What the favourite's asks at or under the cap cost together, micro-dollars."""
+    book_age_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """The run, now; None is what is not known."""
+
+    mode: str
+    """PAPER or LIVE."""
+    now: int
+    """The exchange's time, Unix ns."""
+    clock_offset_ms: float | None = None
+    """How far the exchange's clock is ahead of this machine's."""
+    halted: str | None = None
+    """Why live orders are forbidden; None when they are not."""
+    today: int | None = None
+    """Result of this UTC day's settled markets, micro-dollars."""
+    orders: int = 0
+    fills: int = 0
+    next_poll: int | None = None
+    """When markets are looked for again, Unix ns."""
+    markets: Sequence[MarketStatus] = ()
+
+
+def is_busy(closes: Iterable[int], now: int) -> bool:
+    """Whether one of the closes (Unix ns) is at most LAST_SECONDS away and to come."""
+    return any(0 <= close - now <= LAST_SECONDS for close in closes)
+
+
+def rows(
+    status: RunStatus, events: Sequence[tuple[int, str]], width: int, height: int
+) -> list[Text]:
+    """Header, markets, last events: as many rows as leave the cursor a line.
+
+    An event is a line of the log and its level. Each row is for ``width`` columns, and
+    is to be cut where it is wider.
+    """
+    found = [_header(status, width)]
+    if status.halted is not None:
+        found.append(_text(f"HALTED {status.halted}", "bold red"))
+    columns = _columns(width)
+    found.append(_text(" ".join(column.title() for column in columns), "dim"))
+    room = height - 1 - len(found)
+    found += _markets(status, columns, max(1, room - 1 - _FEWEST_EVENTS))
+    for_events = min(MOST_EVENTS, height - 2 - len(found))
+    if for_events > 0 and events:
+        found.append(Text(""))
+        found += [_text(line, _shade(level)) for level, line in events[-for_events:]]
+    return found[: max(1, height - 1)]
+
+
+def _header(status: RunStatus, width: int) -> Text:
+    """Mode, result, orders, clock, as far as whole items fit."""
+    items = [
+        (status.mode, "bold red" if status.mode == "LIVE" else "bold green"),
+        (f"today {_dollars(status.today)}", _gain(status.today)),
+        (f"orders {status.orders} fills {status.fills}", ""),
+        (f"clock {_offset(status.clock_offset_ms)}", ""),
+        (f"{datetime.fromtimestamp(status.now // NANOSECONDS, UTC):%H:%M:%S} UTC", ""),
+    ]
+    if status.next_poll is not None:
+        items.append((f"next look {_countdown(status.next_poll - status.now)}", ""))
+    header = Text()
+    for words, style in items:
+        if len(header) + 2 + len(words) > width and header:
+            break
+        header.append("  " if header else "")
+        header.append(words.translate(CONTROLS), style)
+    return header
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column, as wide as its cells get; only the last may get wider."""
+
+    name: str
+    width: int
+    cell: Callable[[MarketStatus, int], str]
+    left: bool = False
+
+    def title(self) -> str:
+        return self._padded(self.name)
+
+    def of(self, market: MarketStatus, now: int) -> Text:
+        words = self.cell(market, now).translate(CONTROLS)
+        return Text(self._padded(words), self._style(market))
+
+    def _padded(self, words: str) -> str:
+        return words.ljust(self.width) if self.left else words.rjust(self.width)
+
+    def _style(self, market: MarketStatus) -> str:
+        if self.name == "STATE":
+            return _STATES.get(market.state, "")
+        bold = market.favourite is not None and self.name == market.favourite.upper()
+        return "bold" if bold else ""
+
+
+_STATES = {
+    **dict.fromkeys(("armed", "sent", "matched"), "bold cyan"),
+    **dict.fromkeys(("filled", "settled"), "bold green"),
+    **dict.fromkeys(("uncertain", "rejected", "reverted", "failed"), "bold red"),
+}
+_COLUMNS = (
+    _Column("MARKET", 25, lambda m, _: m.ticker, left=True),
+    _Column("LEFT", 5, lambda m, now: _left(m.close_at - now)),
+    _Column("UP", 6, lambda m, _: _price(m.ask_up)),
+    _Column("DOWN", 6, lambda m, _: _price(m.ask_down)),
+    _Column("FAVOURITE", 9, lambda m, _: m.favourite or _UNKNOWN),
+    _Column("DEPTH", 6, lambda m, _: _depth(m.depth)),
+    _Column("AGE", 6, lambda m, _: _age(m.book_age_ms)),
+    _Column("STATE", 10, lambda m, _: m.state, left=True),
+)
+_EXPENDABLE = ("AGE", "FAVOURITE", "DEPTH", "DOWN", "UP")
+"""The columns that a narrow terminal does without, in this order."""
+
+
+def _columns(width: int) -> Sequence[_Column]:
+    """The columns that fit into ``width``."""
+    kept = list(_COLUMNS)
+    for name in _EXPENDABLE:
+        if sum(column.width + 1 for column in kept) - 1 <= width:
+            break
+        kept = [column for column in kept if column.name != name]
+    return kept
+
+
+def _markets(status: RunStatus, columns: Sequence[_Column], room: int) -> list[Text]:
+    """A row for each market, those that close first, and how many more there are."""
+    if not status.markets:
+        return [_text("no markets at the moment", "dim")]
+    ordered = sorted(status.markets, key=lambda m: (m.close_at, m.ticker))
+    if len(ordered) > room:
+        shown = ordered[: max(1, room - 1)]
+        more = [_text(f"and {len(ordered) - len(shown)} more", "dim")]
+    else:
+        shown, more = ordered, []
+    cells = ([column.of(market, status.now) for column in columns] for market in shown)
+    return [*map(Text(" ").join, cells), *more]
+
+
+def _text(words: str, style: str = "") -> Text:
+    """Words that cannot steer the terminal."""
+    return Text(words.translate(CONTROLS), style)
+
+
+def _shade(level: int) -> str:
+    if level >= logging.ERROR:
+        return "bold red"
+    return "yellow" if level >= logging.WARNING else ""
+
+
+def _gain(result: int | None) -> str:
+    if not result:
+        return ""
+    return "green" if result > 0 else "red"
+
+
+def _dollars(amount: int | None) -> str:
+    """Micro-dollars in whole cents, never more than they are."""
+    if amount is None:
+        return _UNKNOWN
+    return f"{money.decimal(amount).quantize(_CENT, ROUND_FLOOR):+}"
+
+
+def _depth(amount: int | None) -> str:
+    """Micro-dollars in six places, never more than they are."""
+    if amount is None:
+        return _UNKNOWN
+    whole = amount // money.MICRO
+    if whole >= _MILLION:
+        return f"{whole // 100_000 / 10:.1f}M"
+    return str(whole) if whole >= 1_000 else _dollars(amount).removeprefix("+")
+
+
+def _price(ask: Decimal | None) -> str:
+    return _UNKNOWN if ask is None else money.text(money.from_decimal(ask))
+
+
+def _offset(milliseconds: float | None) -> str:
+    return "unknown" if milliseconds is None else f"{milliseconds:+.0f} ms"
+
+
+def _left(nanoseconds: int) -> str:
+    return _countdown(nanoseconds) if nanoseconds > 0 else ""
+
+
+def _countdown(nanoseconds: int) -> str:
+    minutes, seconds = divmod(max(0, nanoseconds) // NANOSECONDS, 60)
+    return f"{minutes}:{seconds:02d}"
+
+
+def _age(milliseconds: int | None) -> str:
+    if milliseconds is None:
+        return _UNKNOWN
+    if milliseconds < 1_000:
+        return f"{milliseconds} ms"
+    seconds = milliseconds / 1_000
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
