@@ -1,9 +1,17 @@
 """The options of `python main.py`."""
 
 import argparse
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
+from lastsecond.market import NANOSECONDS
 from lastsecond.observe.logs import LEVELS
+
+_SPAN = re.compile(r"(?P<count>[0-9]{1,6})(?P<unit>[mhd])")
+_UNIT_SECONDS = {"m": 60, "h": 3_600, "d": 86_400}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REPORT_ONLY = ("json", "csv", "html", "since", "mode")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_what_to_do(options)
     _add_settings(options)
+    _add_report(options)
     return options
 
 
@@ -28,6 +37,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser().parse_args(arguments)
     if options.reason and options.command != "halt":
         parser().error(f"unrecognized arguments: {' '.join(options.reason)}")
+    misplaced = [name for name in _REPORT_ONLY if getattr(options, name)]
+    if misplaced and options.command != "report":
+        parser().error(f"--{misplaced[0]} goes with report only")
+    if options.live and options.command == "report":
+        parser().error("report sends nothing: for real orders only, --mode live")
     if options.sim and options.poll_interval is None:
         options.poll_interval = "20"  # a round of the simulated exchange takes 77 s
     return options
@@ -39,9 +53,10 @@ def _add_what_to_do(options: argparse.ArgumentParser) -> None:
         "command",
         nargs="?",
         default="run",
-        choices=("run", "check", "halt", "resume"),
-        help="run (the default); check: see whether live orders could be sent; halt: "
-        "forbid live orders; resume: allow them again",
+        choices=("run", "check", "report", "halt", "resume"),
+        help="run (the default); check: see whether live orders could be sent; report: "
+        "what was measured, bought and earned so far; halt: forbid live orders; "
+        "resume: allow them again",
     )
     add("reason", nargs="*", help="for halt: why")
     add("--live", action="store_true", help="send real orders, after a warning of 5 s")
@@ -79,6 +94,58 @@ def _add_settings(options: argparse.ArgumentParser) -> None:
         choices=LEVELS,
         help="what the terminal shows; the files hold everything (default: INFO)",
     )
+    add(
+        "--quiet",
+        action="store_true",
+        help="warnings and errors only on the terminal, and no table of markets",
+    )
+
+
+def _add_report(options: argparse.ArgumentParser) -> None:
+    group = options.add_argument_group("with report")
+    group.add_argument(
+        "--since",
+        metavar="WHEN",
+        type=_moment,
+        help="markets that closed since a UTC date or time (2026-11-26, "
+        "2026-11-26T13:30), or in the last 30m, 24h, 7d",
+    )
+    group.add_argument(
+        "--mode", choices=("paper", "live"), help="paper or live orders only"
+    )
+    form = group.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--csv", action="store_true", help="print a CSV row a market")
+    form.add_argument(
+        "--html", metavar="FILE", type=_given, help="write one page with charts"
+    )
+
+
+def since_ns(text: str, now_ns: int) -> int:
+    """The moment that --since names, Unix ns; ``now_ns`` is what a span ends at.
+
+    Raises argparse.ArgumentTypeError where it names none.
+    """
+    wanted = text.strip()
+    if span := _SPAN.fullmatch(wanted):
+        seconds = int(span["count"]) * _UNIT_SECONDS[span["unit"]]
+        return now_ns - seconds * NANOSECONDS
+    try:
+        moment = datetime.fromisoformat(wanted)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a UTC date or time, such as 2026-11-26 or "
+            "2026-11-26T13:30, nor a span, such as 30m, 24h or 7d"
+        ) from None
+
+
+def _moment(text: str) -> str:
+    """The text, once it is known to name a moment."""
+    since_ns(text, 0)
+    return text
 
 
 def _given(text: str) -> str:
