@@ -83,7 +83,9 @@ def rows(
     if status.halted is not None:
         found.append(_text(f"HALTED {status.halted}", "bold red"))
     columns = _columns(width)
-    found.append(_text(" ".join(column.title() for column in columns), "dim"))
+    found.append(
+        _text(" ".join(column.padded(column.name) for column in columns), "dim")
+    )
     room = height - 1 - len(found)
     found += _markets(status, columns, max(1, room - 1 - _FEWEST_EVENTS))
     for_events = min(MOST_EVENTS, height - 2 - len(found))
@@ -122,17 +124,12 @@ class _Column:
     cell: Callable[[MarketStatus, int], str]
     left: bool = False
 
-    def title(self) -> str:
-        return self._padded(self.name)
-
-    def of(self, market: MarketStatus, now: int) -> Text:
-        words = self.cell(market, now).translate(CONTROLS)
-        return Text(self._padded(words), self._style(market))
-
-    def _padded(self, words: str) -> str:
+    def padded(self, words: str) -> str:
+        """The words in this column's width."""
         return words.ljust(self.width) if self.left else words.rjust(self.width)
 
-    def _style(self, market: MarketStatus) -> str:
+    def style(self, market: MarketStatus) -> str:
+        """The favourite's price is bold; a state has its colour."""
         if self.name == "STATE":
             return _STATES.get(market.state, "")
         bold = market.favourite is not None and self.name == market.favourite.upper()
@@ -178,8 +175,17 @@ def _markets(status: RunStatus, columns: Sequence[_Column], room: int) -> list[T
         more = [_text(f"and {len(ordered) - len(shown)} more", "dim")]
     else:
         shown, more = ordered, []
-    cells = ([column.of(market, status.now) for column in columns] for market in shown)
-    return [*map(Text(" ").join, cells), *more]
+    return [*(_market(market, columns, status.now) for market in shown), *more]
+
+
+def _market(market: MarketStatus, columns: Sequence[_Column], now: int) -> Text:
+    row = _text(" ".join(each.padded(each.cell(market, now)) for each in columns))
+    start = 0
+    for column in columns:
+        if style := column.style(market):
+            row.stylize(style, start, start + column.width)
+        start += column.width + 1
+    return row
 
 
 def _text(words: str, style: str = "") -> Text:

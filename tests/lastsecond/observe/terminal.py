@@ -5,6 +5,11 @@ import re
 _PIECE = re.compile(r"\x1b\[([\d;?]*)([A-Za-z])|\r|\n|[^\x1b\r\n]+")
 
 
+def words(row: str) -> str:
+    """A log line from its level on."""
+    return row.partition("Z ")[2] or row
+
+
 class Terminal:
     """Rows on which text, newlines and the few controls of ours are drawn.
 
