@@ -29,10 +29,11 @@ class Events(ComplainOnce):
     def __init__(self, screen: Screen) -> None:
         super().__init__()
         self.name = "terminal"
-        self.board_stands = False
         self.complain = screen.line
         self._screen = screen
+        self._board_stands = False
         self._last: deque[tuple[int, str]] = deque(maxlen=MOST_EVENTS)
+        self._unseen: deque[str] = deque(maxlen=MOST_EVENTS)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the line, and let it scroll where the board does not do."""
@@ -42,12 +43,33 @@ class Events(ComplainOnce):
             self.handleError(record)
             return
         self._last.append((record.levelno, text.partition("\n")[0]))
-        if not self.board_stands or record.levelno >= logging.WARNING:
+        if not self._board_stands or record.levelno >= logging.WARNING:
             self._screen.line(text)
+        else:
+            self._unseen.append(text)
 
-    def last(self) -> Sequence[tuple[int, str]]:
-        """The last lines, oldest first, each with its level."""
-        return tuple(self._last)  # at once: other threads append
+    def for_board(self) -> Sequence[tuple[int, str]]:
+        """The last lines for a board that stands, oldest first, with their levels."""
+        with self._alone():
+            self._board_stands = True
+            self._unseen.clear()
+            return tuple(self._last)
+
+    def board_left(self) -> None:
+        """From now on lines scroll, those first that the board has not shown."""
+        with self._alone():
+            self._board_stands = False
+            while self._unseen:
+                self._screen.line(self._unseen.popleft())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold off emit(), which another thread calls."""
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
 
 
 class Board:
@@ -62,16 +84,15 @@ class Board:
     def refresh(self, status: RunStatus) -> None:
         """Show ``status``; returns before the terminal has it."""
         width, height = self._console.size
-        found = rows(status, self.handler.last(), width, height)
+        found = rows(status, self.handler.for_board(), width, height)
         with self._console.capture() as capture:
             self._console.print(Group(*found), no_wrap=True, overflow="ellipsis")
         self._screen.frame(capture.get(), (width, height))
-        self.handler.board_stands = True
 
     def leave(self) -> None:
         """Leave what is shown where it is: from now on, log lines scroll under it."""
         self._screen.release()
-        self.handler.board_stands = False
+        self.handler.board_left()
 
 
 @contextmanager

@@ -122,11 +122,13 @@ def test_a_board_that_fails_is_given_up(
 
     @on_jumping_loop
     async def live() -> None:
-        with board_over(Terminal()) as board:
+        with board_over(terminal) as board:
             await show(board, look, busy, asyncio.sleep)
-            assert not board.handler.board_stands
+            board.handler.handle(logging.makeLogRecord({"levelno": 20, "msg": "AFTER"}))
 
+    terminal = Terminal()
     live()
+    assert terminal.shown()[-1] == "AFTER"
     (record,) = caplog.records
     assert record.message.startswith("STATUS_FAILED")
     assert record.exc_info
@@ -177,6 +179,23 @@ def test_lines_go_into_the_board_and_warnings_above_it(tmp_path: Path) -> None:
         "CRITICAL hft_trader FAULT",
         "INFO hft_trader AFTER",
     ]
+
+
+def test_what_a_board_has_not_shown_scrolls_after_it(tmp_path: Path) -> None:
+    """A line that came after the last look, or before a busy end, is not lost."""
+    terminal = Terminal()
+    with board_over(terminal) as board:
+        with logging_to(tmp_path, terminal=board.handler):
+            logger.info("SCROLLED")
+        board.refresh(RUN)
+        with logging_to(tmp_path, terminal=board.handler):
+            logger.info("LATE")
+            logger.warning("ABOVE")
+        board.leave()
+    shown = [words(row) for row in terminal.shown()]
+    assert [row.rpartition(" ")[2] for row in shown[:2]] == ["SCROLLED", "ABOVE"]
+    assert shown[-2:] == ["INFO hft_trader SCROLLED", "INFO hft_trader LATE"]
+    assert sum("LATE" in row for row in shown) == 1
 
 
 def test_no_secret_is_on_the_terminal_or_in_the_files(tmp_path: Path) -> None:
