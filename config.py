@@ -16,7 +16,7 @@ from lastsecond import money, rules
 from lastsecond.errors import ConfigError
 from lastsecond.limits import Limits
 from lastsecond.market import NANOSECONDS, Asset, Interval
-from lastsecond.terms import Hosts, Key, Terms
+from lastsecond.terms import Hosts, Key, Paper, Terms
 
 _LONGEST_POLL = 30
 
@@ -128,6 +128,12 @@ class Settings:
             "1", "60", "Minutes: markets that close later are left for later."
         ),
     )
+    watch_after: float = _setting(
+        30,
+        rules.seconds(
+            "0", "120", "Seconds after the close for which it is still measured."
+        ),
+    )
     arm_seconds: float = _setting(
         10,
         rules.seconds(
@@ -175,6 +181,32 @@ class Settings:
             "Seconds that this program may run late; beyond them, no order.",
         ),
     )
+    paper_balance: Decimal = _setting(
+        Decimal(1000),
+        rules.number("1", "1000000", "Paper: pUSD to begin with; it can run out."),
+    )
+    one_way: float = _setting(
+        0.1,
+        rules.seconds(
+            "0",
+            "5",
+            "Paper: seconds from here to the exchange, until that is measured.",
+        ),
+    )
+    taker_hold: float = _setting(
+        0.15,
+        rules.seconds(
+            "0",
+            "5",
+            "Paper: seconds that the exchange holds back takers of such markets.",
+        ),
+    )
+    settle_timeout: float = _setting(
+        300,
+        rules.seconds(
+            "0", "3600", "With --once: seconds to wait for results of what was bought."
+        ),
+    )
     assets: tuple[Asset, ...] = _setting(
         tuple(Asset), rules.several(Asset, "Which coins' markets.")
     )
@@ -186,13 +218,17 @@ class Settings:
         "data", rules.folder("Where the ledger, its locks and HALT are kept.")
     )
 
+    def public(self) -> dict[str, str]:
+        """Every setting but the secrets, by its variable, as text."""
+        return {
+            name: _text(getattr(self, spec.name))
+            for name, spec in variables().items()
+            if not rule_of(spec).secret
+        }
+
     def fingerprint(self) -> str:
         """Twelve hex digits that differ where any setting but a secret does."""
-        known = [
-            f"{spec.name}={getattr(self, spec.name)}"
-            for spec in fields(self)
-            if not rule_of(spec).secret
-        ]
+        known = [f"{name}={value}" for name, value in self.public().items()]
         return hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]
 
     def terms(self) -> Terms:
@@ -223,12 +259,18 @@ class Settings:
                 max_rejections=self.max_rejections,
                 max_uncertain=self.max_uncertain,
             ),
+            paper=Paper(
+                one_way=round(self.one_way * NANOSECONDS),
+                hold=round(self.taker_hold * NANOSECONDS),
+                balance=money.from_decimal(self.paper_balance),
+            ),
             spend=money.from_decimal(self.trade_size),
             trigger=round(self.trigger_seconds * NANOSECONDS),
             clock_offset=round(self.max_clock_offset * NANOSECONDS),
             loop_lag=round(self.max_loop_lag * NANOSECONDS),
             folder=PurePath(self.data_dir),
             fingerprint=self.fingerprint(),
+            settings=self.public(),
         )
 
     def secrets(self) -> list[str]:
@@ -260,9 +302,11 @@ def holds_secret(mapping: Mapping[str, str | None]) -> bool:
 
 def default_text(spec: Field[Any]) -> str:
     """A default as a person would write it in `.env`."""
-    if isinstance(spec.default, tuple):
-        return ",".join(spec.default)
-    return str(spec.default)
+    return _text(spec.default)
+
+
+def _text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def load(mapping: Mapping[str, str | None]) -> Settings:

@@ -9,6 +9,7 @@ unknown, stale or in dispute, do not buy, and say why.
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ from config import Settings
 from lastsecond import money
 from lastsecond.errors import FeedError
 from lastsecond.market import NANOSECONDS, ConditionId, Outcome, TokenId
+from lastsecond.measure import Measurement
 from lastsecond.orders import Intent, State
 from lastsecond.ports import Gap, MarketStream, World
 from lastsecond.purchase import Purchase
@@ -44,6 +46,7 @@ class SkipReason(StrEnum):
     NO_ASK = "no_ask"  # nobody sells one of the outcomes: no favourite, or none to buy
     NO_FAVOURITE = "no_favourite"  # equal asks, or none above MIN_PRICE
     ABOVE_CAP = "above_cap"  # the favourite's best ask exceeds MAX_PRICE
+    NOT_ENOUGH_DEPTH = "not_enough_depth"  # its asks up to there sell less than that
     NOT_ARMED = "not_armed"  # its orders could not be made ready; NOT_ARMED says why
     HALTED = "halted"  # a cap was reached, or a person halted trading
     CLOCK_UNKNOWN = "clock_unknown"  # the exchange's time could not be learnt
@@ -93,6 +96,10 @@ class LastSecondTrader:
         self._triggered = False
         self._fired = asyncio.Event()
         self._spend = money.from_decimal(settings.trade_size)
+        self._cap = money.from_decimal(settings.max_price)
+        self._until = self._close + round(settings.watch_after * NANOSECONDS)
+        self._resolved = asyncio.Event()
+        self._measurement: Measurement | None = None
         self._purchase = Purchase(ticker, self.condition_id, world, self._intents)
 
     # -- the last-second rule --
@@ -129,14 +136,14 @@ class LastSecondTrader:
             return SkipReason.NO_ASK
         if self.winning_token_id is None:
             return SkipReason.NO_FAVOURITE
-        if max(self.best_ask_yes, self.best_ask_no) > self._cap():
+        if max(self.best_ask_yes, self.best_ask_no) > money.decimal(self._limit()):
             return SkipReason.ABOVE_CAP
-        return None
+        depth = self._view.leading(self.winning_token_id).depth_within(self._limit())
+        return SkipReason.NOT_ENOUGH_DEPTH if depth < self._spend else None
 
-    def _cap(self) -> Decimal:
+    def _limit(self) -> int:
         """The highest price that would match: MAX_PRICE on the grid that was signed."""
-        signed = self._purchase.limit_of(self.winning_token_id)
-        return self._settings.max_price if signed is None else money.decimal(signed)
+        return self._purchase.limit_of(self.winning_token_id) or self._cap
 
     def _consider(self) -> None:
         """After the trigger, buy as soon as nothing speaks against it."""
@@ -149,14 +156,13 @@ class LastSecondTrader:
         """Send the order for the favourite: its bytes leave first, words follow."""
         token = self.winning_token_id
         assert token is not None, "no favourite to buy"
-        book = self._view.leading(token)
         self.order_executed = True
-        self._purchase.fire(token, book)
+        self._purchase.fire(token, self._view)
         self._tally["buy"] += 1
-        ask = money.text(book.best_ask or 0, 3)
+        ask = money.text(self._view.leading(token).best_ask or 0, 3)
         self._decide(
             f"buy outcome={self._outcome(token)} ask={ask} "
-            f"limit={self._cap():.3f} size={self._settings.trade_size}",
+            f"limit={money.text(self._limit(), 3)} size={self._settings.trade_size}",
             self._circumstances(),
         )
         self._fired.set()
@@ -180,7 +186,10 @@ class LastSecondTrader:
         Raises LedgerError.
         """
         state = await self._world.ledger.discover(
-            self.condition_id, self.ticker, self._close
+            self.condition_id,
+            self.ticker,
+            self._close,
+            (self.token_id_yes, self.token_id_no),
         )
         untouched = state in {State.DISCOVERED, State.WATCHING, State.SKIPPED}
         if untouched and not self._world.ledger.was_armed(self.condition_id):
@@ -190,7 +199,9 @@ class LastSecondTrader:
         return True
 
     async def run(self) -> None:
-        """Live the market to its close, and its order to its end; one DECISION.
+        """Live the market to its close and a little on, its order to its end.
+
+        Writes one DECISION.
 
         Raises FeedError, and writes none, when no socket could be opened: the market
         is free to be tried again. Cancelling is safe, and decides "stopped".
@@ -200,7 +211,7 @@ class LastSecondTrader:
                 return
             await self.connect_websocket()
             self._world.ledger.move(self.condition_id, State.WATCHING)
-            await self._watch_to_the_close()
+            await self._watch()
         except FeedError:
             raise
         except asyncio.CancelledError:
@@ -213,7 +224,6 @@ class LastSecondTrader:
             raise
         finally:
             await self._hang_up()
-        await self._purchase.follow()
 
     async def connect_websocket(self) -> None:
         """Open both sockets, each subscribed to both tokens; one is enough to go on.
@@ -249,28 +259,39 @@ class LastSecondTrader:
         source = 0 if is_yes_token else 1
         async for frame in stream.frames():
             if isinstance(frame, Gap):
-                self._view.forget(source)
+                self._view.forget(source, self._world.clock.monotonic())
+                self._refresh()
+                self._consider()
             else:
-                at = self._world.clock.monotonic()
-                for event in frame.events:
-                    self._view.take(event, source, at)
-            self._refresh()
-            self._consider()
+                self._take(frame.events, source)
 
     def process_market_update(self, data: Event, is_yes_token: bool) -> None:  # noqa: FBT001  the seed's
         """Take one event that came on the YES (or else the NO) socket, and consider."""
-        source, at = 0 if is_yes_token else 1, self._world.clock.monotonic()
-        self._view.take(data, source, at)
+        self._take([data], 0 if is_yes_token else 1)
+
+    def _take(self, events: Sequence[Event], source: int) -> None:
+        self._view.take(events, source, self._world.clock.monotonic())
         self._refresh()
         self._consider()
+        if self._view.heard:
+            self._resolved.set()
 
-    async def _watch_to_the_close(self) -> None:
+    async def _watch(self) -> None:
         upkeep = Upkeep(
             self.ticker,
             self._world,
             books=list(self._view.books.values()),
             streams=self._streams(),
             on_change=self._refresh,
+        )
+        measurement = self._measurement = Measurement(
+            self._view,
+            self._streams,
+            self._world.clock,
+            close=self._close,
+            until=self._until,
+            cap=self._cap,
+            spend=self._spend,
         )
         arm_at = self._trigger - round(self._settings.arm_seconds * NANOSECONDS)
         async with asyncio.TaskGroup() as group:
@@ -279,10 +300,14 @@ class LastSecondTrader:
                 group.create_task(upkeep.keep_alive(self._close, self._trigger)),
                 group.create_task(upkeep.confirm_quiet_books(self._trigger)),
                 group.create_task(self._purchase.arm_in_time(arm_at, self._trigger)),
+                group.create_task(measurement.run()),
             ]
             await self._act_in_time()
+            group.create_task(self._purchase.follow())
+            await self._until_or(self._until, self._resolved)
             for task in helpers:
                 task.cancel()
+            await self._hang_up()
 
     async def _act_in_time(self) -> None:
         """Wait for the trigger, then for a reason to buy or the close."""
@@ -292,18 +317,24 @@ class LastSecondTrader:
         self._consider()
         reason = None if self.order_executed else self._objection()
         known = self._circumstances()
-        close = asyncio.create_task(clock.sleep_until(self._close))
-        fired = asyncio.create_task(self._fired.wait())
+        await self._until_or(self._close, self._fired)
+        if self.order_executed:
+            await self.execute_order()
+        else:
+            self.skip(reason or SkipReason.WOKE_LATE, known)
+        await clock.sleep_until(self._close)
+
+    async def _until_or(self, when: int, event: asyncio.Event) -> None:
+        """Return at ``when`` (Unix ns), or sooner if ``event`` comes first."""
+        waits = [
+            asyncio.create_task(self._world.clock.sleep_until(when)),
+            asyncio.create_task(event.wait()),
+        ]
         try:
-            await asyncio.wait((close, fired), return_when=asyncio.FIRST_COMPLETED)
-            if self.order_executed:
-                await self.execute_order()
-            else:
-                self.skip(reason or SkipReason.WOKE_LATE, known)
-            await close
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            close.cancel()
-            fired.cancel()
+            for task in waits:
+                task.cancel()
 
     def _intents(self) -> list[Intent]:
         """What might be bought: either outcome, at the cap, on its book's grid."""
@@ -314,7 +345,7 @@ class LastSecondTrader:
                 token_id=token,
                 outcome=self._outcome(token),
                 spend=self._spend,
-                limit=money.from_decimal(self._settings.max_price),
+                limit=self._cap,
                 tick=book.leading.tick_size or _COARSE_TICK,
                 close_at=self._close,
             )
@@ -323,6 +354,9 @@ class LastSecondTrader:
 
     async def _hang_up(self) -> None:
         self._purchase.close()
+        if self._measurement is not None:
+            observation, self._measurement = self._measurement.observation(), None
+            self._world.ledger.observe(self.condition_id, observation)
         for stream in self._streams():
             with suppress(OSError):
                 await stream.close()

@@ -30,8 +30,9 @@ from lastsecond.observe.logs import logging_to
 from lastsecond.observe.options import parse
 from lastsecond.ports import World
 from lastsecond.purchase import clear_up
-from lastsecond.settlement import settle
+from lastsecond.settlement import Settlement
 from lastsecond.signals import until_signalled
+from lastsecond.worlds import offline, orders
 
 STOP_TIMEOUT = 10.0  # seconds that traders get to end after a signal
 CLEARING_UP = 45.0  # seconds that new work waits for orders of an earlier run
@@ -65,6 +66,8 @@ class TradingBotRunner:
         self._closes: dict[str, int] = {}
         self._unconnected: dict[str, tuple[MarketInfo, LastSecondTrader]] = {}
         self._decisions: Counter[str] = Counter()
+        self._settlement = Settlement(world)
+        self._bought: set[str] = set()
 
     def stop(self) -> None:
         """Ask run() to end: no new work, sockets closed, tasks awaited."""
@@ -78,11 +81,13 @@ class TradingBotRunner:
     async def run(self) -> None:
         """Poll and trade until stop(), or with ``once`` until its markets closed."""
         work = asyncio.create_task(self._trade())
+        settling = asyncio.create_task(self._settlement.run())
         stopped = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopped.cancel()
+            settling.cancel()
             await self._wind_up(work)
         if not work.cancelled():
             work.result()
@@ -107,13 +112,12 @@ class TradingBotRunner:
             await self._poll()
             if self._once:
                 break
-            await settle(self._world)
             self._clear_up()
             await self._world.clock.sleep(self.POLL_INTERVAL)
         if self.active_traders:
             await asyncio.wait(self.active_traders.values())
             await self._world.epilogue()
-            await settle(self._world)
+            await self._settlement.finish(self._bought, self._settings.settle_timeout)
 
     async def start_trader_for_market(self, market: MarketInfo) -> None:
         """Wait for TRADER_START_BUFFER before the close, then trade to the close.
@@ -147,6 +151,8 @@ class TradingBotRunner:
             await trader.run()
         except FeedError as error:
             self._leave_to_next_poll(market, trader, error)
+        if trader.order_executed:
+            self._bought.add(condition_id)
 
     def _leave_to_next_poll(
         self, market: MarketInfo, trader: LastSecondTrader, error: LastSecondError
@@ -273,16 +279,16 @@ async def open_world(
             yield world
         return
     async with (
-        worlds.simulated(terms, live=live) as (exchange, simulated),
+        offline.simulated(terms, live=live) as (exchange, simulated),
         opener(simulated) as world,
-        worlds.playing(exchange, world, once=once) as played,
+        offline.playing(exchange, world, once=once) as played,
     ):
         yield played
 
 
 async def trade(settings: Settings, *, sim: bool, once: bool, live: bool) -> int:
     """Run the bot to its end; the exit status."""
-    if halted := worlds.halted(settings.terms()):
+    if halted := orders.halted(settings.terms()):
         logger.warning("HALTED %s: no live orders until it is resumed", halted)
     async with open_world(settings, sim=sim, once=once, live=live) as world:
         logger.info(
@@ -303,7 +309,7 @@ async def trade(settings: Settings, *, sim: bool, once: bool, live: bool) -> int
 async def trade_live(settings: Settings, *, sim: bool, once: bool) -> int:
     """Warn, wait, check, and trade with real orders; the exit status."""
     if not sim:
-        if halted := worlds.halted(settings.terms()):
+        if halted := orders.halted(settings.terms()):
             print(f"HALTED {halted}\n`python main.py resume` ends it.", file=sys.stderr)
             return HALTED
         await warn_live(settings)
@@ -334,7 +340,7 @@ async def check(settings: Settings) -> int:
     """Print what live orders need, a line each; 1 when something is missing, else 0."""
     if not settings.private_key:
         raise ConfigError("PRIVATE_KEY: real orders need the key that signs them")
-    async with worlds.inspection(settings.terms()) as inspect:
+    async with orders.inspection(settings.terms()) as inspect:
         return int(not await inspect())
 
 
@@ -379,9 +385,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     try:
         match options.command:
             case "halt":
-                return worlds.halt(settings.terms(), " ".join(options.reason))
+                return orders.halt(settings.terms(), " ".join(options.reason))
             case "resume":
-                return asyncio.run(worlds.resume(settings.terms()))
+                return asyncio.run(orders.resume(settings.terms()))
             case "check":
                 work = check(settings)
             case _ if options.live:

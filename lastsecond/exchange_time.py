@@ -225,6 +225,12 @@ class ExchangeTime:
             return
         self._ahead = centre
 
+    @property
+    def round_trip(self) -> int | None:
+        """The median of the last requests there and back, ns; None before three."""
+        flights = sorted(self._flights)
+        return flights[len(flights) // 2] if len(flights) > 2 else None
+
     def _flight(self) -> int:
         """The shortest round trip of late: a new connection takes several."""
         return min(self._flights, default=0)

@@ -17,6 +17,9 @@ ConditionId = NewType("ConditionId", str)
 TokenId = NewType("TokenId", str)
 """Id of one outcome's token: a decimal number of up to 78 digits."""
 
+NO_TOKEN = TokenId("")
+"""Where a token might be named and none is."""
+
 NANOSECONDS = 1_000_000_000
 
 

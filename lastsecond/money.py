@@ -50,6 +50,11 @@ def text(amount: int, places: int = 2) -> str:
     return f"{value:.{max(places, needed)}f}"
 
 
+def signed(amount: int, places: int = 2) -> str:
+    """The same with its sign, also where it is a gain."""
+    return f"{'-' if amount < 0 else '+'}{text(abs(amount), places)}"
+
+
 CENT = 10_000
 """Micros in 0.01: what a market buy's dollars are a multiple of, at any tick."""
 

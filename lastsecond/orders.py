@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lastsecond.market import ConditionId, Outcome, TokenId
+from lastsecond.market import NO_TOKEN, ConditionId, Outcome, TokenId
 
 NEVER = 2**63 - 1
 """A time, Unix ns, that does not come."""
@@ -242,15 +242,21 @@ class OpenOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
-    """A filled order that was not paid out yet; ``shares`` and ``cost`` in micros.
+class Awaited:
+    """A closed market whose official result is not booked; what is held of it.
 
-    ``close_at`` is the market's close, Unix ns.
+    ``close_at`` in Unix ns. ``heard``: the winning token by the stream, "" when it did
+    not say. ``token_id`` is "" where nothing was bought; ``shares``, ``cost`` and
+    ``fee`` (None: not known) in micros.
     """
 
     condition_id: ConditionId
     ticker: str
-    token_id: TokenId
-    shares: int
-    cost: int
+    token_up: TokenId
+    token_down: TokenId
     close_at: int
+    heard: TokenId = NO_TOKEN
+    token_id: TokenId = NO_TOKEN
+    shares: int = 0
+    cost: int = 0
+    fee: int | None = None

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from lastsecond.book import Book
+from lastsecond.history import Observation
 from lastsecond.market import ConditionId, TokenId
 from lastsecond.orders import (
+    Awaited,
+    Estimate,
     Followed,
     Intent,
     OpenOrder,
-    Position,
     Result,
     SignedOrder,
     State,
 )
+from lastsecond.trail import Trail
 from lastsecond.wire.market_channel import Frame
 
 
@@ -111,6 +113,17 @@ NewStream = Callable[[str, Sequence[TokenId]], MarketStream]
 """A stream for these tokens, not yet open; the name is for the logs."""
 
 
+class Sight(Protocol):
+    """One market's books, live."""
+
+    def follow(self, token: TokenId, limit: int, now: int, at: int) -> Trail:
+        """What that token's asks up to ``limit`` show from now on, until its end().
+
+        ``now`` is Unix ns, ``at`` the same moment's monotonic ns.
+        """
+        ...
+
+
 class Ticket(Protocol):
     """One market's orders, signed and ready, of which at most one may leave."""
 
@@ -123,12 +136,16 @@ class Ticket(Protocol):
         """Use the way to the venue once, so that it is open; never raises for it."""
         ...
 
-    def fire(self, token_id: TokenId, book: Book) -> Awaitable[Result]:
+    def fire(self, token_id: TokenId, sight: Sight) -> Awaitable[Result]:
         """Send that token's order, once: its bytes have left when this returns.
 
-        Await the answer; it never raises for what the venue says. ``book`` is the
-        token's live book: a paper venue fills from it, a real one has no use for it.
+        Await the answer; it never raises for what the venue says. ``sight`` is the
+        market's live books: a paper venue fills from them, a real one need not look.
         """
+        ...
+
+    def estimates(self) -> Sequence[Estimate]:
+        """What each figure makes of the order that was sent, as far as known by now."""
         ...
 
     def close(self) -> None:
@@ -161,9 +178,13 @@ class Ledger(Protocol):
     """What is kept of every market, on disk. Only arm() and discover() wait for it."""
 
     async def discover(
-        self, condition_id: ConditionId, ticker: str, close_at: int
+        self,
+        condition_id: ConditionId,
+        ticker: str,
+        close_at: int,
+        tokens: tuple[TokenId, TokenId],
     ) -> State:
-        """Note a market, closing at Unix ns; the state it is in."""
+        """Note a market, closing at Unix ns, its Up and Down; the state it is in."""
         ...
 
     def was_armed(self, condition_id: ConditionId) -> bool:
@@ -196,8 +217,26 @@ class Ledger(Protocol):
         """Note what became of it."""
         ...
 
-    async def positions(self) -> Sequence[Position]:
-        """Filled markets that were not paid out yet. Raises LedgerError."""
+    def estimate(self, order_id: str, estimates: Sequence[Estimate]) -> None:
+        """Note what each figure makes of an order that was sent."""
+        ...
+
+    def observe(self, condition_id: ConditionId, observation: Observation) -> None:
+        """Note how a market was watched: once a run."""
+        ...
+
+    def note(
+        self, condition_id: ConditionId | None, kind: str, **detail: object
+    ) -> None:
+        """Note an event that changes no state."""
+        ...
+
+    async def awaited(self) -> Sequence[Awaited]:
+        """Closed markets whose result is not booked. Raises LedgerError."""
+        ...
+
+    def resolve(self, condition_id: ConditionId, paid_up: int, source: str) -> None:
+        """Note the official result: what a share of Up paid, micros, and who says."""
         ...
 
     def settle(self, condition_id: ConditionId, payout: int, source: str) -> None:

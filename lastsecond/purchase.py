@@ -10,7 +10,6 @@ import logging
 from collections.abc import Awaitable, Callable, Container, Sequence
 
 from lastsecond import money
-from lastsecond.book import Book
 from lastsecond.errors import LedgerError, VenueError
 from lastsecond.market import NANOSECONDS, ConditionId, TokenId
 from lastsecond.orders import (
@@ -27,7 +26,7 @@ from lastsecond.orders import (
     Uncertain,
     whole,
 )
-from lastsecond.ports import Ticket, World
+from lastsecond.ports import Sight, Ticket, World
 
 WARM_LEAD = 4 * NANOSECONDS
 """How long before the trigger the way to the venue is used once more."""
@@ -92,14 +91,14 @@ class Purchase:
             await self._world.clock.sleep_until(trigger - WARM_LEAD)
             await ticket.warm()
 
-    def fire(self, token_id: TokenId, book: Book) -> None:
+    def fire(self, token_id: TokenId, sight: Sight) -> None:
         """Send that token's order. Its bytes leave before anything else is done."""
         ticket = self._ticket
         assert ticket is not None, "fire() before it was armed"
         assert self._order is None, "one order a market"
         order = self._order = ticket.orders[token_id]
         try:
-            answer = ticket.fire(token_id, book)
+            answer = ticket.fire(token_id, sight)
         except Exception as error:  # its bytes may have left all the same
             logger.critical("FIRE_FAILED %s", self._ticker, exc_info=True)
             answer = _unknown(error)
@@ -121,7 +120,7 @@ class Purchase:
         self._record(result)
 
     async def follow(self) -> None:
-        """Ask the venue until the order's end is known, or a later run has to."""
+        """Ask the venue until the order's end is known, or a later look has to."""
         if self._order is None or not isinstance(self._result, Matched | Uncertain):
             return
         order = OpenOrder(
@@ -132,12 +131,19 @@ class Purchase:
             since=self._sent_at,
             at_least=whole(self._order.taker_amount),
         )
-        await follow(self._world, order)
+        try:
+            await follow(self._world, order)
+        except Exception:
+            logger.critical("FOLLOW_FAILED %s", self._ticker, exc_info=True)
 
     def close(self) -> None:
-        """Give up the way to the venue."""
-        if self._ticket is not None:
-            self._ticket.close()
+        """Give up the way to the venue, and note what its figures came to."""
+        ticket, self._ticket = self._ticket, None
+        if ticket is None:
+            return
+        ticket.close()
+        if self._order is not None and (estimates := ticket.estimates()):
+            self._world.ledger.estimate(self._order.order_id, estimates)
 
     def _record(self, result: Result) -> None:
         assert self._order is not None

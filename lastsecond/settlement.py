@@ -1,84 +1,193 @@
-"""Books what filled markets paid, from the official result, by token id.
+"""Books what markets paid, from the official result, by token id, in the background.
 
-Gamma and the CLOB are both asked. Where they differ, nothing is booked and it is said;
-where neither knows yet, the position stays open and is asked for again, by a later run
-if need be. A price is never taken for a result.
+The stream's market_resolved, if it came, Gamma and the CLOB are heard. Where two of
+them differ, nothing is booked and it is said; where none knows yet, it is asked again
+later and later, by a later run if need be. A price is never taken for a result.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from lastsecond import money
 from lastsecond.errors import LedgerError, SourceError, WireError
+from lastsecond.market import NANOSECONDS, ConditionId, TokenId
 from lastsecond.money import MICRO
-from lastsecond.orders import Position
+from lastsecond.orders import Awaited
 from lastsecond.ports import World
 from lastsecond.wire.results import clob_payout, gamma_payout
 
 _BUDGET = 10.0
+_ROUND = 10.0
+_HURRY = 2.0
+_FIRST = 30 * NANOSECONDS
+_LONGEST = 900 * NANOSECONDS
 
 logger = logging.getLogger(__name__)
 
 
-async def settle(world: World) -> None:
-    """Ask once for the result of every closed position that has none."""
-    await world.calm()
-    try:
-        positions = await world.ledger.positions()
-    except LedgerError as error:
-        logger.warning("UNSETTLED %s", error)
-        return
-    now = world.clock.now()
-    await asyncio.gather(
-        *(_settle(world, position) for position in positions if position.close_at < now)
-    )
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What each source says a share of Up paid, micros; None: not known there."""
+
+    stream: int | None
+    gamma: int | None
+    clob: int | None
+
+    def paid_up(self) -> set[int]:
+        """Every answer that was given."""
+        told = (self.stream, self.gamma, self.clob)
+        return {paid for paid in told if paid is not None}
+
+    def source(self) -> str:
+        """Who said so."""
+        named = (("stream", self.stream), ("gamma", self.gamma), ("clob", self.clob))
+        return "+".join(name for name, paid in named if paid is not None)
 
 
-async def _settle(world: World, position: Position) -> None:
-    gamma, clob = await asyncio.gather(_gamma(world, position), _clob(world, position))
-    known = {paid for paid in (gamma, clob) if paid is not None}
-    if len(known) > 1:
+class Settlement:
+    """Asks for the results that one world's ledger awaits."""
+
+    def __init__(self, world: World) -> None:
+        """Nothing is asked before run(), look() or finish()."""
+        self._world = world
+        self._waits: dict[ConditionId, tuple[int, int]] = {}
+        self._disputed: set[ConditionId] = set()
+
+    async def run(self) -> None:
+        """Look now and then, for ever, but never in a market's last seconds."""
+        while True:
+            await self._world.calm()
+            await self.look()
+            await self._world.clock.sleep(_ROUND)
+
+    async def finish(self, bought: Collection[str], within: float) -> None:
+        """Look until all of ``bought`` is paid, at most ``within`` seconds."""
+        clock = self._world.clock
+        give_up = clock.now() + round(within * NANOSECONDS)
+        told = False
+        while left := set(bought) & await self.look(at_once=True):
+            if clock.now() >= give_up:
+                logger.warning("UNSETTLED markets=%d: a later run asks on", len(left))
+                return
+            if not told:
+                logger.info("SETTLING markets=%d at most %g s", len(left), within)
+                told = True
+            await clock.sleep(_HURRY)
+
+    async def look(self, *, at_once: bool = False) -> set[ConditionId]:
+        """Ask for what is due, or for all of it; markets bought and still not paid."""
+        try:
+            awaited = await self._world.ledger.awaited()
+        except LedgerError as error:
+            logger.warning("UNSETTLED %s", error)
+            return set()
+        self._waits = {
+            market.condition_id: self._waits.get(market.condition_id, _first(market))
+            for market in awaited
+        }
+        now = self._world.clock.now()
+        due = [
+            market
+            for market in awaited
+            if at_once or self._waits[market.condition_id][0] <= now
+        ]
+        paid = await asyncio.gather(*(self._ask(market) for market in due))
+        done = {m.condition_id for m, known in zip(due, paid, strict=True) if known}
+        return {m.condition_id for m in awaited if m.token_id} - done - self._disputed
+
+    async def _ask(self, market: Awaited) -> bool:
+        """Book the result of one market; False while it is not known or in dispute."""
+        gamma, clob = await asyncio.gather(self._gamma(market), self._clob(market))
+        heard = {market.token_up: MICRO, market.token_down: 0}.get(market.heard)
+        told = _Told(heard if market.heard else None, gamma, clob)
+        match sorted(told.paid_up()):
+            case [paid_up]:
+                self._book(market, paid_up, told.source())
+                return True
+            case []:
+                _, wait = self._waits[market.condition_id]
+                later = self._world.clock.now() + wait
+                longer = min(wait * 3 // 2, _LONGEST)
+                self._waits[market.condition_id] = later, longer
+            case _:
+                self._dispute(market, told)
+        return False
+
+    def _book(self, market: Awaited, paid_up: int, source: str) -> None:
+        ledger = self._world.ledger
+        ledger.resolve(market.condition_id, paid_up, source)
+        if not market.token_id:
+            logger.debug("RESULT %s up=%s %s", market.ticker, paid_up, source)
+            return
+        paid = paid_up if market.token_id == market.token_up else MICRO - paid_up
+        payout = market.shares * paid // MICRO
+        ledger.settle(market.condition_id, payout, source)
+        unknown = market.fee is None
+        pnl = payout - market.cost - (market.fee or 0)
+        logger.info(
+            "SETTLED %s %s mode=%s payout=%s cost=%s fee=%s pnl=%s source=%s "
+            "condition_id=%s",
+            market.ticker,
+            {MICRO: "won", 0: "lost"}.get(paid, "void"),
+            self._world.venue.label,
+            money.text(payout),
+            money.text(market.cost),
+            "unknown" if unknown else money.text(market.fee or 0, 5),
+            "unknown" if unknown else money.signed(pnl),
+            source,
+            market.condition_id,
+        )
+
+    def _dispute(self, market: Awaited, told: _Told) -> None:
+        """Say it once, and look again as seldom as can be: a person has to."""
+        now = self._world.clock.now()
+        self._waits[market.condition_id] = now + _LONGEST, _LONGEST
+        if market.condition_id in self._disputed:
+            return
+        self._disputed.add(market.condition_id)
         logger.error(
-            "RESULTS_DIFFER %s gamma=%s clob=%s: not booked, look at it by hand",
-            position.ticker,
-            gamma,
-            clob,
+            "RESULTS_DIFFER %s stream=%s gamma=%s clob=%s (micros a share of Up): not "
+            "booked, look at it by hand",
+            market.ticker,
+            told.stream,
+            told.gamma,
+            told.clob,
         )
-    if len(known) != 1:
-        return
-    (paid,) = known
-    payout = position.shares * paid // MICRO
-    source = "both" if gamma == clob else "gamma" if clob is None else "clob"
-    world.ledger.settle(position.condition_id, payout, source)
-    logger.info(
-        "SETTLED %s %s mode=%s payout=%s cost=%s source=%s condition_id=%s",
-        position.ticker,
-        {MICRO: "won", 0: "lost"}.get(paid, "void"),
-        world.venue.label,
-        money.text(payout),
-        money.text(position.cost),
-        source,
-        position.condition_id,
-    )
-
-
-async def _gamma(world: World, position: Position) -> int | None:
-    params = [("condition_ids", position.condition_id), ("closed", "true")]
-    try:
-        body = await world.source.get(
-            f"{world.gamma_host}/markets", params, budget=_BUDGET
+        self._world.ledger.note(
+            market.condition_id,
+            "results_differ",
+            stream=told.stream,
+            gamma=told.gamma,
+            clob=told.clob,
         )
-        return gamma_payout(body, position.token_id)
-    except (SourceError, WireError) as error:
-        logger.debug("RESULT_UNKNOWN %s %s", position.ticker, error)
-        return None
+
+    async def _gamma(self, market: Awaited) -> int | None:
+        params = [("condition_ids", market.condition_id), ("closed", "true")]
+        url = f"{self._world.gamma_host}/markets"
+        return await self._paid_up(market, url, params, gamma_payout)
+
+    async def _clob(self, market: Awaited) -> int | None:
+        url = f"{self._world.clob_host}/markets/{market.condition_id}"
+        return await self._paid_up(market, url, [], clob_payout)
+
+    async def _paid_up(
+        self,
+        market: Awaited,
+        url: str,
+        params: list[tuple[str, str]],
+        read: Callable[[bytes, TokenId], int | None],
+    ) -> int | None:
+        try:
+            body = await self._world.source.get(url, params, budget=_BUDGET)
+            return read(body, market.token_up)
+        except (SourceError, WireError) as error:
+            logger.debug("RESULT_UNKNOWN %s %s", market.ticker, error)
+            return None
 
 
-async def _clob(world: World, position: Position) -> int | None:
-    url = f"{world.clob_host}/markets/{position.condition_id}"
-    try:
-        body = await world.source.get(url, budget=_BUDGET)
-        return clob_payout(body, position.token_id)
-    except (SourceError, WireError) as error:
-        logger.debug("RESULT_UNKNOWN %s %s", position.ticker, error)
-        return None
+def _first(market: Awaited) -> tuple[int, int]:
+    """When a result is first asked for, and how long after it again."""
+    soonest = 0 if market.heard else _FIRST
+    return market.close_at + soonest, _FIRST // 2

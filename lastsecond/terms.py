@@ -1,5 +1,6 @@
 """What a world is made from: hosts, a key, limits; units, no text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -29,12 +30,25 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """How a paper order fares: ns there, ns that it is held back, micros to begin with.
+
+    ``one_way`` holds until it is measured.
+    """
+
+    one_way: int
+    hold: int
+    balance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What a world is made from. Times are ns, money is micros."""
 
     hosts: Hosts
     key: Key
     limits: Limits
+    paper: Paper
     spend: int
     """What one order spends."""
     trigger: int
@@ -47,3 +61,5 @@ class Terms:
     """Where the ledger, its lock and the HALT file are."""
     fingerprint: str
     """A hash of the settings that decide."""
+    settings: Mapping[str, str]
+    """Those settings by variable, without secrets, for the ledger."""

@@ -22,20 +22,21 @@ from typing import NoReturn
 from config import Settings
 from lastsecond import ledger as ledgers
 from lastsecond import worlds
-from lastsecond.book import Book
+from lastsecond.history import Observation
 from lastsecond.market import NANOSECONDS, ConditionId, TokenId
 from lastsecond.orders import (
+    Awaited,
+    Estimate,
     Fill,
     Followed,
     Intent,
     Matched,
     OpenOrder,
-    Position,
     Result,
     SignedOrder,
     State,
 )
-from lastsecond.ports import Guard, Ledger, Safeguards, Ticket, Venue, World
+from lastsecond.ports import Guard, Ledger, Safeguards, Sight, Ticket, Venue, World
 from lastsecond.venues.live import LiveVenue
 from lastsecond.venues.reconcile import Patience
 from main import TradingBotRunner
@@ -97,6 +98,8 @@ class Plan:
             trigger_seconds=TRIGGER_SECONDS,
             arm_seconds=ARM_SECONDS,
             min_time_to_start=0,
+            watch_after=0,
+            settle_timeout=0,
             data_dir=self.folder,
         )
 
@@ -150,15 +153,33 @@ class DeadlyLedger:
         self._fate = fate
 
     async def discover(
-        self, condition_id: ConditionId, ticker: str, close_at: int
+        self,
+        condition_id: ConditionId,
+        ticker: str,
+        close_at: int,
+        tokens: tuple[TokenId, TokenId],
     ) -> State:
         self._fate.at(Point.UNKNOWN, condition_id)
-        state = await self._inner.discover(condition_id, ticker, close_at)
+        state = await self._inner.discover(condition_id, ticker, close_at, tokens)
         self._fate.at(Point.DISCOVERED, condition_id)
         return state
 
-    async def positions(self) -> Sequence[Position]:
-        return await self._inner.positions()
+    async def awaited(self) -> Sequence[Awaited]:
+        return await self._inner.awaited()
+
+    def resolve(self, condition_id: ConditionId, paid_up: int, source: str) -> None:
+        self._inner.resolve(condition_id, paid_up, source)
+
+    def estimate(self, order_id: str, estimates: Sequence[Estimate]) -> None:
+        self._inner.estimate(order_id, estimates)
+
+    def observe(self, condition_id: ConditionId, observation: Observation) -> None:
+        self._inner.observe(condition_id, observation)
+
+    def note(
+        self, condition_id: ConditionId | None, kind: str, **detail: object
+    ) -> None:
+        self._inner.note(condition_id, kind, **detail)
 
     def settle(self, condition_id: ConditionId, payout: int, source: str) -> None:
         self._inner.settle(condition_id, payout, source)
@@ -217,12 +238,15 @@ class DeadlyTicket:
     async def warm(self) -> None:
         await self._inner.warm()
 
-    def fire(self, token_id: TokenId, book: Book) -> Awaitable[Result]:
+    def fire(self, token_id: TokenId, sight: Sight) -> Awaitable[Result]:
         market = self.orders[token_id].condition_id
         self._fate.at(Point.LEAVING, market)
-        answer = self._inner.fire(token_id, book)
+        answer = self._inner.fire(token_id, sight)
         self._fate.at(Point.LEFT, market)
         return answer
+
+    def estimates(self) -> Sequence[Estimate]:
+        return self._inner.estimates()
 
     def close(self) -> None:
         self._inner.close()

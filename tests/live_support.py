@@ -27,7 +27,9 @@ from lastsecond.ports import World
 from lastsecond.safeguards import Caps, Watchman
 from lastsecond.sim import Account, ReceivedOrder, SimMarket, SimulatedExchange
 from lastsecond.venues.live import LiveVenue
+from lastsecond.venues.paper import PaperVenue
 from lastsecond.venues.reconcile import Patience
+from lastsecond.venues.twin import TwinVenue
 from main import TradingBotRunner
 from tests.scripted import no_epilogue
 
@@ -43,6 +45,8 @@ LIVE = replace(
     private_key=KEY,
     min_time_to_start=2.0,
     arm_seconds=2.0,
+    watch_after=0.0,
+    settle_timeout=0.0,
     max_loop_lag=1.0,  # tests run beside other tests
     max_daily_loss=Decimal(100),
     max_open_exposure=Decimal(100),
@@ -133,6 +137,19 @@ def _ids(file: sqlite3.Connection, table: str, condition_id: str) -> tuple[str, 
     return tuple(order_id for (order_id,) in found)
 
 
+def paper_venue(
+    exchange: SimulatedExchange, clock: SystemClock, source: HttpSource
+) -> PaperVenue:
+    """Paper orders as far from the exchange as this machine is: not at all."""
+    return PaperVenue(
+        clock=clock,
+        source=source,
+        host=exchange.http_url,
+        one_way=lambda: 0,
+        hold=round(exchange.rules.taker_hold * NANOSECONDS),
+    )
+
+
 @dataclass(frozen=True)
 class Stage:
     """An exchange with an account and markets, and a folder for what is kept."""
@@ -203,13 +220,16 @@ class Stage:
                 clock=clock,
                 source=source,
                 new_stream=partial(Subscription, url=exchange.ws_url, clock=clock),
-                venue=LiveVenue(
-                    account,
-                    authority,
-                    source=source,
-                    host=hosts.clob,
-                    clock=clock,
-                    patience=patience,
+                venue=TwinVenue(
+                    LiveVenue(
+                        account,
+                        authority,
+                        source=source,
+                        host=hosts.clob,
+                        clock=clock,
+                        patience=patience,
+                    ),
+                    paper_venue(exchange, clock, source),
                 ),
                 ledger=ledger,
                 safeguards=Watchman(

@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 
-from lastsecond.book import Book
 from lastsecond.errors import FeedError, LedgerError, VenueError
+from lastsecond.history import Observation
 from lastsecond.market import ConditionId, Outcome, TokenId
 from lastsecond.orders import (
     STATE_OF,
+    Awaited,
+    Estimate,
     Fill,
     Followed,
     Intent,
     OpenOrder,
-    Position,
     Result,
     SignedOrder,
     State,
@@ -27,9 +28,11 @@ from lastsecond.ports import (
     Ledger,
     NewStream,
     Safeguards,
+    Sight,
     Venue,
     World,
 )
+from lastsecond.trail import Scene, Trail
 from lastsecond.wire.market_channel import Frame, decode
 
 BOUGHT = Fill(shares=5_000_000, cost=5_000_000)
@@ -88,6 +91,36 @@ class Fired:
     ask: int | None
 
 
+class StillSight:
+    """A Sight of one book in which nothing moves: (price, size) asks, in micros."""
+
+    def __init__(
+        self,
+        asks: Sequence[tuple[int, int]] = ((990_000, 1_000_000_000),),
+        *,
+        fault: str = "",
+        tick: int = 10_000,
+    ) -> None:
+        self.asks = tuple(asks)
+        self.fault = fault
+        self.tick = tick
+        self.trails: list[Trail] = []
+
+    def scene(self, limit: int, at: int) -> Scene:
+        return Scene(
+            at=at,
+            known_at=at,
+            fault=self.fault,
+            asks=tuple(level for level in self.asks if level[0] <= limit),
+            best_ask=min((price for price, _ in self.asks), default=None),
+            tick=self.tick,
+        )
+
+    def follow(self, token: TokenId, limit: int, now: int, at: int) -> Trail:
+        self.trails.append(Trail(token, limit, self.scene(limit, now)))
+        return self.trails[-1]
+
+
 class RecordingTicket:
     """A Ticket that keeps what is fired."""
 
@@ -112,13 +145,15 @@ class RecordingTicket:
     async def warm(self) -> None:
         self.warmed += 1
 
-    def fire(self, token_id: TokenId, book: Book) -> Awaitable[Result]:
+    def fire(self, token_id: TokenId, sight: Sight) -> Awaitable[Result]:
         order = self.orders[token_id]
-        fired = Fired(
-            token_id, order.outcome, order.limit, order.maker_amount, book.best_ask
-        )
+        ask = sight.follow(token_id, order.limit, 0, 0).first.best_ask
+        fired = Fired(token_id, order.outcome, order.limit, order.maker_amount, ask)
         self._venue.fired.append(fired)
         return self._venue.answer()
+
+    def estimates(self) -> Sequence[Estimate]:
+        return ()
 
     def close(self) -> None:
         self.closed = True
@@ -161,11 +196,19 @@ class MemoryLedger:
         self.states: dict[ConditionId, State] = {}
         self.rows: list[tuple[str, ...]] = []
         self.left: list[OpenOrder] = []
-        self.held: list[Position] = []
+        self.waiting: list[Awaited] = []
+        self.estimates: dict[str, Sequence[Estimate]] = {}
+        self.observations: dict[ConditionId, Observation] = {}
+        self.paid_up: dict[ConditionId, tuple[int, str]] = {}
+        self.notes: list[tuple[str, dict[str, object]]] = []
         self.fault: str | None = None
 
     async def discover(
-        self, condition_id: ConditionId, ticker: str, close_at: int
+        self,
+        condition_id: ConditionId,
+        ticker: str,
+        close_at: int,
+        tokens: tuple[TokenId, TokenId],
     ) -> State:
         return self.states.setdefault(condition_id, State.DISCOVERED)
 
@@ -198,8 +241,22 @@ class MemoryLedger:
     ) -> None:
         self.move(condition_id, STATE_OF[type(result)])
 
-    async def positions(self) -> list[Position]:
-        return self.held
+    def estimate(self, order_id: str, estimates: Sequence[Estimate]) -> None:
+        self.estimates[order_id] = estimates
+
+    def observe(self, condition_id: ConditionId, observation: Observation) -> None:
+        self.observations[condition_id] = observation
+
+    def note(
+        self, condition_id: ConditionId | None, kind: str, **detail: object
+    ) -> None:
+        self.notes.append((kind, detail))
+
+    async def awaited(self) -> list[Awaited]:
+        return self.waiting
+
+    def resolve(self, condition_id: ConditionId, paid_up: int, source: str) -> None:
+        self.paid_up.setdefault(condition_id, (paid_up, source))
 
     def settle(self, condition_id: ConditionId, payout: int, source: str) -> None:
         self.move(condition_id, State.SETTLED, f"{payout} {source}")

@@ -23,12 +23,12 @@ PACKAGE = "lastsecond"
 SPINE = {"main", "config", "hft_trader", "gamma_15m_finder"}
 INNER = {
     *("errors", "market", "money", "book", "orders", "matching", "merge", "wire"),
-    *("limits", "offset", "rules", "terms", "ports", "history"),
+    *("limits", "offset", "rules", "terms", "ports", "history", "trail"),
 }
 OUTER = {
     *("clock", "exchange_time", "lag", "http", "feed", "line", "upkeep", "view"),
     *("halt", "lock", "ledger", "safeguards", "purchase", "venues", "check"),
-    *("settlement", "tls"),
+    *("settlement", "tls", "measure"),
     *("observe", "signals", "version", "sim", "replay"),
 }
 DOORWAY = "worlds"
@@ -39,6 +39,8 @@ ARROWS = {
     ("main", "signals"): "is what a signal stops",
     ("main", "settlement"): "books what filled markets paid, between two looks",
     ("hft_trader", "view"): "decides by it",
+    ("hft_trader", "measure"): "is measured beside its decision",
+    ("lastsecond.measure", "view"): "measures it",
     ("lastsecond.line", "tls"): "trusts whom it says",
     ("lastsecond.feed", "tls"): "trusts whom it says",
     ("hft_trader", "upkeep"): "has its books kept true",

@@ -20,7 +20,9 @@ from lastsecond.venues.paper import PaperVenue
 from main import TradingBotRunner
 from tests.scripted import MemoryLedger, OpenGate, no_epilogue
 
-SETTINGS = replace(Settings(), min_time_to_start=2.0)
+SETTINGS = replace(
+    Settings(), min_time_to_start=2.0, watch_after=0.0, settle_timeout=0.0
+)
 CLOSE = 1_795_653_900
 DRY_RUN_PATHS = {"/public-search", "/events", "/book", "/ws/market"}
 
@@ -47,7 +49,13 @@ async def exchange_with(
             clock=clock,
             source=source,
             new_stream=partial(Subscription, url=exchange.ws_url, clock=clock),
-            venue=PaperVenue(),
+            venue=PaperVenue(
+                clock=clock,
+                source=source,
+                host=exchange.http_url,
+                one_way=lambda: 0,
+                hold=150_000_000,
+            ),
             ledger=MemoryLedger(),
             safeguards=OpenGate(),
             expect=lambda _: None,

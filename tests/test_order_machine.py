@@ -28,7 +28,6 @@ from hypothesis.stateful import (
     rule,
 )
 
-from lastsecond.book import Book
 from lastsecond.errors import VenueError
 from lastsecond.ledger import Ledger
 from lastsecond.ledger.rows import Origin
@@ -38,6 +37,7 @@ from lastsecond.limits import Figures
 from lastsecond.market import ConditionId, Outcome, TokenId
 from lastsecond.orders import (
     UNRESOLVED,
+    Estimate,
     Fill,
     Followed,
     IllegalMoveError,
@@ -51,11 +51,11 @@ from lastsecond.orders import (
     State,
     Uncertain,
 )
-from lastsecond.ports import World
+from lastsecond.ports import Sight, World
 from lastsecond.purchase import Purchase, clear_up
 from tests.fakes import FakeSource
 from tests.lastsecond.ledger.setting import CLOSE, START, StillClock, rows
-from tests.scripted import OpenGate, fake_world
+from tests.scripted import OpenGate, StillSight, fake_world
 
 MARKETS = [ConditionId(f"0x{number}") for number in range(2)]
 STAKE = 5_000_000
@@ -172,8 +172,11 @@ class Bound:
     async def warm(self) -> None:
         """There is no way to keep warm."""
 
-    def fire(self, token_id: TokenId, book: Book) -> "asyncio.Future[Result]":
+    def fire(self, token_id: TokenId, sight: Sight) -> "asyncio.Future[Result]":
         return self._exchange.post(self.orders[token_id])
+
+    def estimates(self) -> Sequence[Estimate]:
+        return ()
 
     def close(self) -> None:
         """There is no way to give up."""
@@ -466,7 +469,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     async def _fire(self, market: ConditionId, purchase: Purchase, which: int) -> None:
         token = tokens(market)[which]
-        purchase.fire(token, Book(token))
+        purchase.fire(token, StillSight())
         assert not purchase.ready
         view = self.book.views[market]
         view.state, view.sent = State.SENT, which

@@ -10,27 +10,29 @@ The laws of this room:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from lastsecond.errors import LedgerError
+from lastsecond.history import Observation
 from lastsecond.ledger.figures import RESUMED
 from lastsecond.ledger.rows import REPEATED, Origin
 from lastsecond.ledger.store import ArmedElsewhereError, Store
-from lastsecond.ledger.writer import Write, Writer
+from lastsecond.ledger.writer import Writer
 from lastsecond.limits import Figures
-from lastsecond.market import NANOSECONDS, ConditionId
+from lastsecond.market import NANOSECONDS, NO_TOKEN, ConditionId, TokenId
 from lastsecond.orders import (
     STATE_OF,
     UNRESOLVED,
+    Awaited,
+    Estimate,
     Fill,
     IllegalMoveError,
     Matched,
     OpenOrder,
-    Position,
     Result,
     SignedOrder,
     State,
@@ -91,15 +93,23 @@ class Ledger:
     # -- a market's life --
 
     async def discover(
-        self, condition_id: ConditionId, ticker: str, close_at: int
+        self,
+        condition_id: ConditionId,
+        ticker: str,
+        close_at: int,
+        tokens: tuple[TokenId, TokenId] = (NO_TOKEN, NO_TOKEN),
     ) -> State:
-        """Note a market that closes at Unix ns; the state it is in by now."""
+        """Note a market that closes at Unix ns; the state it is in by now.
+
+        ``tokens`` are Up's and Down's.
+        """
         standing = await self._writer.ask(
             partial(
                 Store.discover,
                 condition_id=condition_id,
                 ticker=ticker,
                 close_at=close_at,
+                tokens=tokens,
                 at=self._clock.now(),
             )
         )
@@ -132,14 +142,11 @@ class Ledger:
             raise IllegalMoveError(f"{condition_id} becomes {state} by {method}() only")
         self._step(condition_id, market, state)
         self._put(
-            partial(
-                Store.move,
-                condition_id=condition_id,
-                state=state,
-                armed=market.armed,
-                detail={**detail, "reason": reason},
-                at=self._clock.now(),
-            )
+            Store.move,
+            condition_id=condition_id,
+            state=state,
+            armed=market.armed,
+            detail={**detail, "reason": reason},
         )
 
     async def arm(
@@ -179,13 +186,10 @@ class Ledger:
         self._step(condition_id, market, State.SENT)
         market.sendable, market.order_ids = frozenset(), frozenset({order_id})
         self._put(
-            partial(
-                Store.sent,
-                condition_id=condition_id,
-                order_id=order_id,
-                sent_at=at,
-                at=self._clock.now(),
-            )
+            Store.sent,
+            condition_id=condition_id,
+            order_id=order_id,
+            sent_at=at,
         )
 
     def result(
@@ -203,26 +207,48 @@ class Ledger:
         if state is not market.state or state not in REPEATED:
             self._step(condition_id, market, state)
         self._put(
-            partial(
-                Store.result,
-                condition_id=condition_id,
-                order_id=order_id,
-                result=result,
-                at=self._clock.now(),
-            )
+            Store.result,
+            condition_id=condition_id,
+            order_id=order_id,
+            result=result,
         )
 
     def settle(self, condition_id: ConditionId, payout: int, source: str) -> None:
         """Note what a filled market paid, in micros, and who says so."""
         self._step(condition_id, self._known(condition_id), State.SETTLED)
         self._put(
-            partial(
-                Store.settle,
-                condition_id=condition_id,
-                payout=payout,
-                source=source,
-                at=self._clock.now(),
-            )
+            Store.settle,
+            condition_id=condition_id,
+            payout=payout,
+            source=source,
+        )
+
+    def estimate(self, order_id: str, estimates: Sequence[Estimate]) -> None:
+        """Note what each figure makes of an order that was sent."""
+        self._put(
+            Store.estimate,
+            order_id=order_id,
+            estimates=tuple(estimates),
+        )
+
+    def observe(self, condition_id: ConditionId, observation: Observation) -> None:
+        """Note how a market was watched: once a run."""
+        self._put(
+            Store.observe,
+            condition_id=condition_id,
+            observation=observation,
+        )
+
+    def resolve(self, condition_id: ConditionId, paid_up: int, source: str) -> None:
+        """Note the official result: what a share of Up paid, micros, and who says so.
+
+        Only the first one counts.
+        """
+        self._put(
+            Store.resolve,
+            condition_id=condition_id,
+            paid_up=paid_up,
+            source=source,
         )
 
     def note(
@@ -230,13 +256,10 @@ class Ledger:
     ) -> None:
         """Note an event that changes no state; RESUMED restarts the counts in a row."""
         self._put(
-            partial(
-                Store.note,
-                condition_id=condition_id,
-                kind=kind,
-                detail=detail,
-                at=self._clock.now(),
-            )
+            Store.note,
+            condition_id=condition_id,
+            kind=kind,
+            detail=detail,
         )
 
     # -- all markets --
@@ -251,15 +274,22 @@ class Ledger:
             market.order_ids = market.order_ids or frozenset(order.order_ids)
         return found
 
-    async def positions(self) -> list[Position]:
-        """Filled markets that were not paid out, soonest closed first."""
-        found = await self._writer.ask(Store.positions)
-        for position in found:
-            self._markets.setdefault(
-                position.condition_id,
-                _Market(State.FILLED, position.close_at, armed=True),
-            )
-        return [p for p in found if self._known(p.condition_id).state is State.FILLED]
+    async def awaited(self) -> list[Awaited]:
+        """Closed markets whose result is to be asked for, soonest closed first."""
+        found = await self._writer.ask(
+            partial(Store.awaited, now=self._clock.now()),
+        )
+        for market in found:
+            if market.token_id:
+                self._markets.setdefault(
+                    market.condition_id,
+                    _Market(State.FILLED, market.close_at, armed=True),
+                )
+        return [m for m in found if not m.token_id or self._is_held(m.condition_id)]
+
+    async def cash(self) -> int:
+        """What all fills and payouts so far have added to what there was, micros."""
+        return await self._writer.ask(Store.cash)
 
     async def sweep(self, now: int) -> list[ConditionId]:
         """Skip, as "stopped", what earlier runs left unarmed and has closed; which."""
@@ -276,8 +306,8 @@ class Ledger:
 
     # -- what this run knows --
 
-    def _put(self, write: Write) -> None:
-        self._writer.put(write)
+    def _put(self, write: Callable[..., None], **values: object) -> None:
+        self._writer.put(partial(write, **values, at=self._clock.now()))
 
     def _forget(self) -> None:
         """Drop what closed long ago and is done with; the disk has it."""
@@ -293,6 +323,9 @@ class Ledger:
         if market is None:
             raise IllegalMoveError(f"{condition_id} was never discovered")
         return market
+
+    def _is_held(self, condition_id: ConditionId) -> bool:
+        return self._known(condition_id).state is State.FILLED
 
     def _step(self, condition_id: ConditionId, market: _Market, new: State) -> None:
         check_move(market.state, new)
@@ -324,6 +357,7 @@ async def open_ledger(  # noqa: PLR0913  each is a column
     settings_hash: str,
     code_version: str,
     host: str,
+    settings: Mapping[str, str] | None = None,
     patience: float = 2.0,
 ) -> AsyncIterator[Ledger]:
     """The ledger in the file ``path``, which is made when missing.
@@ -339,6 +373,7 @@ async def open_ledger(  # noqa: PLR0913  each is a column
         settings_hash=settings_hash,
         code_version=code_version,
         host=host,
+        settings=settings or {},
     )
     writer = Writer(partial(Store, path, origin, at=clock.now(), patience=patience))
     try:

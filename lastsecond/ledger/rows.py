@@ -1,7 +1,8 @@
 """What is written with every row, and how a market stands on disk."""
 
 import json
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass
 
 from lastsecond.orders import State
 
@@ -11,13 +12,17 @@ REPEATED = frozenset({State.UNCERTAIN, State.MATCHED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who writes. ``mode`` is PAPER or LIVE; ``wallet`` is lower case."""
+    """Who writes. ``mode`` is PAPER or LIVE; ``wallet`` is lower case.
+
+    ``settings`` are those behind the hash, by variable, without secrets.
+    """
 
     mode: str
     wallet: str
     settings_hash: str
     code_version: str
     host: str
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

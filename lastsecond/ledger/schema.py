@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from lastsecond.errors import LedgerError
 from lastsecond.orders import MOVES, State
 
-VERSION = 1
+VERSION = 2
 """Of the tables. The file's own is PRAGMA user_version."""
 
 _TABLES = """
@@ -39,6 +39,8 @@ CREATE TABLE markets (
     reason TEXT NOT NULL,
     run_id INTEGER NOT NULL REFERENCES runs,
     updated_at INTEGER NOT NULL,
+    token_up TEXT NOT NULL DEFAULT '',
+    token_down TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (wallet, condition_id, mode)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX markets_by_state ON markets (wallet, mode, state, close_at);
@@ -65,6 +67,7 @@ CREATE TABLE orders (
     body_sha256 TEXT NOT NULL,
     run_id INTEGER NOT NULL REFERENCES runs,
     armed_at INTEGER NOT NULL,
+    fee_rate INTEGER CHECK (fee_rate >= 0),
     UNIQUE (wallet, condition_id, mode, order_id),
     FOREIGN KEY (wallet, condition_id, mode) REFERENCES arms
 ) STRICT, WITHOUT ROWID;
@@ -88,7 +91,8 @@ CREATE TABLE fills (
     cost INTEGER NOT NULL CHECK (cost >= 0),
     trade_ids TEXT NOT NULL CHECK (json_valid(trade_ids)),
     run_id INTEGER NOT NULL REFERENCES runs,
-    recorded_at INTEGER NOT NULL
+    recorded_at INTEGER NOT NULL,
+    fee INTEGER CHECK (fee >= 0)
 ) STRICT;
 CREATE INDEX fills_by_order ON fills (order_id, id);
 CREATE TABLE settlements (
@@ -117,6 +121,74 @@ CREATE TABLE events (
 CREATE INDEX events_by_kind ON events (wallet, mode, kind, id);
 """
 
+_MEASURED = """
+CREATE TABLE estimates (
+    order_id TEXT NOT NULL REFERENCES orders,
+    figure TEXT NOT NULL
+        CHECK (figure IN ('optimistic', 'realistic', 'pessimistic')),
+    filled INTEGER NOT NULL CHECK (filled IN (0, 1)),
+    reason TEXT NOT NULL,
+    ask INTEGER,
+    shares INTEGER NOT NULL CHECK (shares >= 0),
+    cost INTEGER NOT NULL CHECK (cost >= 0),
+    fee INTEGER CHECK (fee >= 0),
+    at INTEGER NOT NULL,
+    run_id INTEGER NOT NULL REFERENCES runs,
+    recorded_at INTEGER NOT NULL,
+    PRIMARY KEY (order_id, figure)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE observations (
+    wallet TEXT NOT NULL,
+    condition_id TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    run_id INTEGER NOT NULL REFERENCES runs,
+    watched_from INTEGER NOT NULL,
+    watched_until INTEGER NOT NULL,
+    silent_ms INTEGER NOT NULL CHECK (silent_ms >= 0),
+    reconnects INTEGER NOT NULL CHECK (reconnects >= 0),
+    heard TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    PRIMARY KEY (wallet, condition_id, mode, run_id),
+    FOREIGN KEY (wallet, condition_id, mode) REFERENCES markets
+) STRICT, WITHOUT ROWID;
+CREATE TABLE samples (
+    wallet TEXT NOT NULL,
+    condition_id TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    run_id INTEGER NOT NULL REFERENCES runs,
+    offset_ms INTEGER NOT NULL,
+    taken_at INTEGER NOT NULL,
+    favourite TEXT CHECK (favourite IN ('Up', 'Down')),
+    ask INTEGER,
+    depth INTEGER NOT NULL CHECK (depth >= 0),
+    fillable INTEGER NOT NULL CHECK (fillable IN (0, 1)),
+    age_ms INTEGER,
+    sockets_gap_ms INTEGER,
+    fault TEXT NOT NULL,
+    PRIMARY KEY (wallet, condition_id, mode, run_id, offset_ms),
+    FOREIGN KEY (wallet, condition_id, mode, run_id) REFERENCES observations
+) STRICT, WITHOUT ROWID;
+CREATE TABLE results (
+    wallet TEXT NOT NULL,
+    condition_id TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    paid_up INTEGER NOT NULL CHECK (paid_up IN (0, 500000, 1000000)),
+    source TEXT NOT NULL,
+    run_id INTEGER NOT NULL REFERENCES runs,
+    resolved_at INTEGER NOT NULL,
+    PRIMARY KEY (wallet, condition_id, mode),
+    FOREIGN KEY (wallet, condition_id, mode) REFERENCES markets
+) STRICT, WITHOUT ROWID;
+"""
+
+_FROM_1 = """
+ALTER TABLE markets ADD COLUMN token_up TEXT NOT NULL DEFAULT '';
+ALTER TABLE markets ADD COLUMN token_down TEXT NOT NULL DEFAULT '';
+ALTER TABLE orders ADD COLUMN fee_rate INTEGER CHECK (fee_rate >= 0);
+ALTER TABLE fills ADD COLUMN fee INTEGER CHECK (fee >= 0);
+"""
+"""What version 1 lacked, beside the tables of what is measured."""
+
 _MARKET = ("wallet", "condition_id", "mode")
 _KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "runs": (("id",),),
@@ -127,6 +199,10 @@ _KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "fills": (("id",),),
     "settlements": (_MARKET,),
     "events": (("id",),),
+    "estimates": (("order_id", "figure"),),
+    "observations": ((*_MARKET, "run_id"),),
+    "samples": ((*_MARKET, "run_id", "offset_ms"),),
+    "results": (_MARKET,),
 }
 
 
@@ -199,7 +275,7 @@ def _market_laws() -> Iterator[tuple[str, str, str, str]]:
         f"NEW.state = '{discovered}'",
         "begins DISCOVERED",
     )
-    fixed = (*_MARKET, "ticker", "close_at")
+    fixed = (*_MARKET, "ticker", "close_at", "token_up", "token_down")
     yield (
         "markets_identity",
         "UPDATE ON markets",
@@ -262,8 +338,9 @@ def prepare(connection: sqlite3.Connection) -> None:
         )
     if version < 0 or (version == 0 and _names(connection, "table")):
         raise LedgerError("is no ledger of this program: move it away")
-    if version == 0:
-        for statement in filter(str.strip, _TABLES.split(";")):
+    if version < VERSION:
+        missing = (_FROM_1 if version else _TABLES) + _MEASURED
+        for statement in filter(str.strip, missing.split(";")):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
     _renew(connection)

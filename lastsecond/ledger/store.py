@@ -4,18 +4,21 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lastsecond.ledger import figures
+from lastsecond.history import Observation
+from lastsecond.ledger import figures, measured
 from lastsecond.ledger.connection import File, RefusedError
 from lastsecond.ledger.rows import REPEATED, Origin, Standing, as_json
 from lastsecond.limits import Figures
 from lastsecond.market import ConditionId, TokenId
+from lastsecond.matching import fee_of
 from lastsecond.orders import (
     STATE_OF,
     UNRESOLVED,
+    Awaited,
+    Estimate,
     Fill,
     Matched,
     OpenOrder,
-    Position,
     Result,
     SignedOrder,
     State,
@@ -52,7 +55,7 @@ class Store:
                 *(origin.code_version, origin.host),
             )
             ((self.run_id,),) = self._file.read("SELECT last_insert_rowid()")
-            self._event(None, "started", {"host": origin.host}, at)
+            self._event(None, "started", {"settings": origin.settings}, at)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -61,7 +64,13 @@ class Store:
     # -- writing --
 
     def discover(
-        self, condition_id: ConditionId, *, ticker: str, close_at: int, at: int
+        self,
+        condition_id: ConditionId,
+        *,
+        ticker: str,
+        close_at: int,
+        tokens: tuple[TokenId, TokenId],
+        at: int,
     ) -> Standing:
         """Note a market unless it is known; how it stands."""
         with self._file.writing():
@@ -69,10 +78,10 @@ class Store:
                 return standing
             self._file.write(
                 "INSERT INTO markets (wallet, condition_id, mode, ticker, close_at, "
-                "state, reason, run_id, updated_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, '', ?, ?)",
+                "state, reason, run_id, updated_at, token_up, token_down) "
+                "VALUES (?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?)",
                 *(*self._key(condition_id), ticker, close_at),
-                *(State.DISCOVERED, self.run_id, at),
+                *(State.DISCOVERED, self.run_id, at, *tokens),
             )
             detail = {"ticker": ticker, "close_at": close_at}
             self._event(condition_id, "discovered", detail, at)
@@ -98,6 +107,7 @@ class Store:
                     body_sha256=hashlib.sha256(order.body).hexdigest(),
                     run_id=self.run_id,
                     armed_at=at,
+                    fee_rate=order.fee_rate,
                 )
             ids = [order.order_id for order in orders]
             self._change(condition_id, State.ARMED, "armed", {"order_ids": ids}, at)
@@ -144,13 +154,7 @@ class Store:
         state = STATE_OF[type(result)]
         with self._file.writing():
             if isinstance(result, Fill | Matched):
-                trades = result.trade_ids if isinstance(result, Matched) else ()
-                self._file.write(
-                    "INSERT INTO fills (order_id, status, shares, cost, trade_ids, "
-                    "run_id, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    *(order_id, state, result.shares, result.cost),
-                    *(as_json(trades), self.run_id, at),
-                )
+                self._fill(order_id, result, at)
             detail = {
                 "order_id": order_id,
                 "result": result,
@@ -173,6 +177,42 @@ class Store:
             )
             detail = {"payout": payout, "source": source}
             self._change(condition_id, State.SETTLED, "settled", detail, at)
+
+    def estimate(
+        self, order_id: str, *, estimates: Sequence[Estimate], at: int
+    ) -> None:
+        """Note what each figure makes of an order."""
+        with self._file.writing():
+            measured.write_estimates(
+                self._file, estimates, order_id=order_id, run_id=self.run_id, at=at
+            )
+
+    def observe(
+        self, condition_id: ConditionId, *, observation: Observation, at: int
+    ) -> None:
+        """Note how a market was watched, and what was measured."""
+        with self._file.writing():
+            measured.write_observation(
+                self._file,
+                self._key(condition_id),
+                observation,
+                run_id=self.run_id,
+                at=at,
+            )
+
+    def resolve(
+        self, condition_id: ConditionId, *, paid_up: int, source: str, at: int
+    ) -> None:
+        """Note what a share of Up paid, micros, unless that is known."""
+        with self._file.writing():
+            measured.write_result(
+                self._file,
+                self._key(condition_id),
+                paid_up=paid_up,
+                source=source,
+                run_id=self.run_id,
+                at=at,
+            )
 
     def note(
         self,
@@ -234,30 +274,13 @@ class Store:
             for condition_id, ticker, state, sent, since, matched, least in found
         ]
 
-    def positions(self) -> list[Position]:
-        """Filled markets that were not paid out, soonest closed first."""
-        found = self._file.read(
-            "SELECT condition_id, ticker, token_id, shares, cost, close_at "
-            "FROM markets JOIN sends USING (wallet, condition_id, mode) "
-            "JOIN orders USING (wallet, condition_id, mode, order_id) "
-            "JOIN fills USING (order_id) "
-            "WHERE wallet = ? AND mode = ? AND state = ? AND fills.id = "
-            "(SELECT max(id) FROM fills AS newer "
-            "WHERE newer.order_id = sends.order_id AND newer.status = 'filled') "
-            "ORDER BY close_at, condition_id",
-            *(self._origin.wallet, self._origin.mode, State.FILLED),
-        )
-        return [
-            Position(
-                condition_id=ConditionId(condition_id),
-                ticker=ticker,
-                token_id=TokenId(token_id),
-                shares=shares,
-                cost=cost,
-                close_at=close_at,
-            )
-            for condition_id, ticker, token_id, shares, cost, close_at in found
-        ]
+    def awaited(self, *, now: int) -> list[Awaited]:
+        """Closed markets whose result is to be asked for, soonest closed first."""
+        return list(measured.awaited(self._file, self._origin, now=now))
+
+    def cash(self) -> int:
+        """What all fills and payouts so far have added to what there was, micros."""
+        return measured.cash(self._file, self._origin)
 
     def figures(self, day_start: int) -> Figures:
         """What the caps are held against."""
@@ -285,6 +308,17 @@ class Store:
             raise ArmedElsewhereError(
                 f"{condition_id} was armed by another process or an earlier run"
             )
+
+    def _fill(self, order_id: str | None, result: Fill | Matched, at: int) -> None:
+        trades = result.trade_ids if isinstance(result, Matched) else ()
+        rate = measured.fee_rate(self._file, order_id)
+        self._file.write(
+            "INSERT INTO fills (order_id, status, shares, cost, trade_ids, "
+            "run_id, recorded_at, fee) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            *(order_id, STATE_OF[type(result)], result.shares, result.cost),
+            *(as_json(trades), self.run_id, at),
+            fee_of(result, rate) if isinstance(result, Fill) else None,
+        )
 
     def _orders(self, condition_id: ConditionId) -> tuple[str, ...]:
         found = self._file.read(

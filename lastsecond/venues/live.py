@@ -31,12 +31,19 @@ from py_clob_client_v2.order_utils.model.order_data_v2 import order_to_json_v2
 from py_clob_client_v2.signer import Signer
 
 from lastsecond import money
-from lastsecond.book import Book
 from lastsecond.errors import LineError, NotSentError, VenueError
 from lastsecond.line import Answer, Line
 from lastsecond.market import NANOSECONDS, TokenId
-from lastsecond.orders import NEVER, Intent, Rejected, Result, SignedOrder, Uncertain
-from lastsecond.ports import Clock, JsonSource
+from lastsecond.orders import (
+    NEVER,
+    Estimate,
+    Intent,
+    Rejected,
+    Result,
+    SignedOrder,
+    Uncertain,
+)
+from lastsecond.ports import Clock, JsonSource, Sight
 from lastsecond.venues.reconcile import USUAL, Patience, Reconciler
 from lastsecond.wire.answers import decode_order_answer
 
@@ -251,7 +258,7 @@ class LiveTicket:
         with suppress(NotSentError, LineError):
             await self._line.warm(_WARM_PATH)
 
-    def fire(self, token_id: TokenId, book: Book) -> Awaitable[Result]:  # noqa: ARG002  a paper venue's need
+    def fire(self, token_id: TokenId, sight: Sight) -> Awaitable[Result]:  # noqa: ARG002  a paper venue's need
         """Post the order; its bytes have left when this returns, if the line was up.
 
         Await the answer. A second call is a fault of this program: AssertionError.
@@ -263,6 +270,10 @@ class LiveTicket:
             return self._answer(self._post(order), order)
         except NotSentError:
             return self._connect_and_post(order)
+
+    def estimates(self) -> Sequence[Estimate]:
+        """None: what was really sent needs no guess."""
+        return ()
 
     def close(self) -> None:
         """Drop the line."""

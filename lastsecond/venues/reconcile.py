@@ -162,4 +162,5 @@ def _followed(trades: Sequence[Trade]) -> Followed:
     if any(trade.status is TradeStatus.PENDING for trade in living):
         ids = tuple(trade.trade_id for trade in living)
         return Followed(order_id, Matched(shares, cost, ids))
-    return Followed(order_id, Fill(shares, cost))
+    levels = tuple((trade.price, trade.shares) for trade in living)
+    return Followed(order_id, Fill(shares, cost, levels))

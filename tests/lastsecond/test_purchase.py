@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 
 import pytest
 
-from lastsecond.book import Book
 from lastsecond.clock import LoopClock
 from lastsecond.errors import LedgerError
 from lastsecond.market import NANOSECONDS, ConditionId, Outcome, TokenId
@@ -26,7 +25,7 @@ from lastsecond.orders import (
     State,
     Uncertain,
 )
-from lastsecond.ports import World
+from lastsecond.ports import Sight, World
 from lastsecond.purchase import WARM_LEAD, Purchase, clear_up, log_result
 from tests.fakes import FakeSource, Parameters, on_jumping_loop
 from tests.scripted import (
@@ -35,6 +34,7 @@ from tests.scripted import (
     RecordingTicket,
     RecordingVenue,
     ScriptedStream,
+    StillSight,
     fake_world,
 )
 
@@ -43,7 +43,7 @@ ARM_AT = START + 10 * NANOSECONDS
 TRIGGER = START + 20 * NANOSECONDS
 CONDITION = ConditionId("0x" + "c" * 64)
 UP, DOWN = TokenId("1"), TokenId("2")
-BOOK = Book(UP)
+BOOK = StillSight()
 MATCHED = Matched(5_000_000, 4_850_000, ("trade",))
 FILL = Fill(5_000_000, 4_850_000)
 NOWHERE = Followed(None, Killed("the exchange has no such order"))
@@ -296,9 +296,9 @@ async def test_the_bytes_leave_first() -> None:
     journal: list[str] = []
 
     class Ticket(RecordingTicket):
-        def fire(self, token_id: TokenId, book: Book) -> Awaitable[Result]:
+        def fire(self, token_id: TokenId, sight: Sight) -> Awaitable[Result]:
             journal.append("left")
-            return super().fire(token_id, book)
+            return super().fire(token_id, sight)
 
     class TicketVenue(Venue):
         async def arm(self, wanted: Sequence[Intent]) -> RecordingTicket:

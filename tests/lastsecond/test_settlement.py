@@ -1,126 +1,264 @@
-"""Filled markets are paid by the official result, or stay open."""
+"""Markets are paid by the official result, by token, or stay open and asked about."""
 
+import asyncio
 import json
 import logging
+from collections.abc import Sequence
 
 import pytest
 
 from lastsecond.clock import LoopClock
 from lastsecond.errors import LedgerError, SourceError
-from lastsecond.market import NANOSECONDS, ConditionId, TokenId
-from lastsecond.orders import Position, State
-from lastsecond.settlement import settle
+from lastsecond.market import NANOSECONDS, NO_TOKEN, ConditionId, TokenId
+from lastsecond.orders import Awaited, State
+from lastsecond.settlement import Settlement
 from tests.fakes import FakeSource, Parameters, on_jumping_loop
 from tests.scripted import MemoryLedger, fake_world
 
 UP, DOWN = TokenId("11"), TokenId("22")
 MARKET = ConditionId("0xaa")
 START = 1_795_653_600
+SHARES = 5_050_500
+
+
+class PayingLedger(MemoryLedger):
+    """A ledger of which one market is awaited until it is paid."""
+
+    def __init__(self, market: Awaited) -> None:
+        super().__init__()
+        self.states[MARKET] = State.FILLED
+        self.waiting = [market]
+
+    async def awaited(self) -> list[Awaited]:
+        known = self.states[MARKET] is State.SETTLED or (
+            MARKET in self.paid_up and not self.waiting[0].token_id
+        )
+        return [] if known else self.waiting
 
 
 class Town:
-    """One filled market of Up, and what Gamma and the CLOB answer (None: down)."""
+    """One market, and what Gamma and the CLOB answer (None: down)."""
 
     def __init__(
-        self, gamma: list[str] | None, clob: list[bool] | None, *, closed_ago: int = 60
+        self,
+        gamma: Sequence[str] | None,
+        clob: Sequence[bool] | None,
+        *,
+        held: TokenId = UP,
+        heard: TokenId = NO_TOKEN,
+        fee: int | None = 17_500,
+        closed_ago: int = 60,
     ) -> None:
-        self.ledger = MemoryLedger()
-        self.ledger.states[MARKET] = State.FILLED
-        self.ledger.held = [
-            Position(
+        self.ledger = PayingLedger(
+            Awaited(
                 condition_id=MARKET,
                 ticker="btc",
-                token_id=UP,
-                shares=5_050_500,
-                cost=5_000_000,
+                token_up=UP,
+                token_down=DOWN,
                 close_at=(START - closed_ago) * NANOSECONDS,
+                heard=heard,
+                token_id=held,
+                shares=SHARES if held else 0,
+                cost=5_000_000 if held else 0,
+                fee=fee,
             )
-        ]
-        self._gamma, self._clob = gamma, clob
+        )
+        self.gamma, self.clob = gamma, clob
+        self.source = FakeSource(self.answer)
+        self.clock = LoopClock(START * NANOSECONDS)
+        self.settlement = Settlement(
+            fake_world(
+                self.clock,
+                source=self.source,
+                new_stream=lambda *_: pytest.fail("settling holds no socket"),
+                ledger=self.ledger,
+            )
+        )
 
     async def answer(self, url: str, params: Parameters) -> bytes:
         if url == "https://gamma.test/markets":
             assert dict(params) == {"condition_ids": MARKET, "closed": "true"}
-            if self._gamma is None:
+            if self.gamma is None:
                 raise SourceError("down")
             market = {
                 "clobTokenIds": json.dumps([UP, DOWN]),
-                "outcomePrices": json.dumps(self._gamma),
+                "outcomePrices": json.dumps(self.gamma),
                 "umaResolutionStatus": "resolved",
                 "closed": True,
             }
-            return json.dumps([market] if self._gamma else []).encode()
+            return json.dumps([market] if self.gamma else []).encode()
         assert url == f"https://clob.test/markets/{MARKET}"
-        if self._clob is None:
+        if self.clob is None:
             return b"<html>"
         tokens = [
             {"token_id": token, "winner": winner}
-            for token, winner in zip((UP, DOWN), self._clob, strict=True)
+            for token, winner in zip((UP, DOWN), self.clob, strict=True)
         ]
         return json.dumps({"closed": True, "tokens": tokens}).encode()
 
-    async def settle(self) -> None:
-        world = fake_world(
-            LoopClock(START * NANOSECONDS),
-            source=FakeSource(self.answer),
-            new_stream=lambda *_: pytest.fail("settling holds no socket"),
-            ledger=self.ledger,
-        )
-        await settle(world)
-
 
 @pytest.mark.parametrize(
-    ("gamma", "clob", "booked"),
+    ("held", "gamma", "clob", "booked", "paid_up"),
     [
-        (["1", "0"], [True, False], "5050500 both"),
-        (["0", "1"], [False, True], "0 both"),
-        (["0.5", "0.5"], [False, False], "2525250 gamma"),
-        (["1", "0"], None, "5050500 gamma"),
-        (None, [True, False], "5050500 clob"),
-        ([], [False, True], "0 clob"),
-        (["1", "0"], [False, False], "5050500 gamma"),
-        (["1", "0"], [False, True], None),
-        (["0.99", "0.01"], [False, False], None),
-        (None, None, None),
+        (UP, ["1", "0"], [True, False], "5050500 gamma+clob", 1_000_000),
+        (UP, ["0", "1"], [False, True], "0 gamma+clob", 0),
+        (DOWN, ["0", "1"], [False, True], "5050500 gamma+clob", 0),
+        (DOWN, ["1", "0"], [True, False], "0 gamma+clob", 1_000_000),
+        (UP, ["0.5", "0.5"], [False, False], "2525250 gamma", 500_000),
+        (DOWN, ["0.5", "0.5"], [False, False], "2525250 gamma", 500_000),
+        (UP, ["1", "0"], None, "5050500 gamma", 1_000_000),
+        (UP, None, [True, False], "5050500 clob", 1_000_000),
+        (UP, [], [False, True], "0 clob", 0),
+        (UP, ["1", "0"], [False, False], "5050500 gamma", 1_000_000),
+        (UP, ["1", "0"], [False, True], None, None),
+        (UP, ["0.99", "0.01"], [False, False], None, None),
+        (UP, None, None, None, None),
     ],
 )
 def test_the_result_is_booked_by_token_or_not_at_all(
-    gamma: list[str] | None, clob: list[bool] | None, booked: str | None
+    held: TokenId,
+    gamma: list[str] | None,
+    clob: list[bool] | None,
+    booked: str | None,
+    paid_up: int | None,
 ) -> None:
     """Winners, losers and voids are paid; unknown and contradicting results are not."""
 
     @on_jumping_loop
     async def live() -> None:
-        town = Town(gamma, clob)
-        await town.settle()
+        town = Town(gamma, clob, held=held)
+        await town.settlement.look(at_once=True)
+        rows = [] if booked is None else [("settled", booked)]
+        assert town.ledger.rows == rows
+        assert town.ledger.paid_up.get(MARKET, (None,))[0] == paid_up
+
+    live()
+
+
+@pytest.mark.parametrize(
+    ("heard", "gamma", "booked"),
+    [
+        (UP, None, "5050500 stream"),
+        (DOWN, None, "0 stream"),
+        (UP, ["1", "0"], "5050500 stream+gamma"),
+        (DOWN, ["1", "0"], None),
+    ],
+)
+def test_the_stream_is_heard_too(
+    heard: TokenId, gamma: list[str] | None, booked: str | None
+) -> None:
+    """market_resolved counts at once, and not against another source."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        town = Town(gamma, None, heard=heard, closed_ago=2)
+        await town.settlement.look()
         rows = [] if booked is None else [("settled", booked)]
         assert town.ledger.rows == rows
 
     live()
 
 
-def test_sources_that_differ_are_said_loudly(caplog: pytest.LogCaptureFixture) -> None:
-    """A contradiction is an error for a person, and the position stays open."""
+def test_the_result_of_a_market_that_was_only_watched(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is noted, so that the report knows whether the favourite won; nothing paid."""
 
     @on_jumping_loop
     async def live() -> None:
-        await Town(["1", "0"], [False, True]).settle()
-
-    live()
-    [line] = [r for r in caplog.records if r.levelno == logging.ERROR]
-    assert line.getMessage().startswith("RESULTS_DIFFER btc gamma=1000000 clob=0")
-
-
-def test_an_open_market_is_not_asked_about() -> None:
-    """Before its close there is no result to ask for."""
-
-    @on_jumping_loop
-    async def live() -> None:
-        town = Town(["1", "0"], [True, False], closed_ago=-5)
-        await town.settle()
+        town = Town(["0", "1"], [False, True], held=NO_TOKEN)
+        await town.settlement.look(at_once=True)
+        assert town.ledger.paid_up == {MARKET: (0, "gamma+clob")}
         assert town.ledger.rows == []
 
     live()
+    assert "SETTLED" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fee", "words"),
+    [
+        (17_500, "payout=5.0505 cost=5.00 fee=0.01750 pnl=+0.033 "),
+        (None, "payout=5.0505 cost=5.00 fee=unknown pnl=unknown "),
+    ],
+)
+def test_what_is_said(
+    fee: int | None, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line has the fee and the profit after it; unknown is never a number."""
+    caplog.set_level(logging.INFO)
+
+    @on_jumping_loop
+    async def live() -> None:
+        await Town(["1", "0"], None, fee=fee).settlement.look(at_once=True)
+
+    live()
+    assert f"SETTLED btc won mode=PAPER {words}source=gamma" in caplog.text
+
+
+def test_sources_that_differ_are_said_loudly_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A contradiction is an error for a person, in the ledger too, and stays open."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        town = Town(["1", "0"], [False, True])
+        await town.settlement.look(at_once=True)
+        await town.settlement.look(at_once=True)
+        assert town.ledger.notes == [
+            ("results_differ", {"stream": None, "gamma": 1_000_000, "clob": 0})
+        ]
+
+    live()
+    [line] = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert "RESULTS_DIFFER btc stream=None gamma=1000000 clob=0" in line.getMessage()
+
+
+def test_a_late_result_is_asked_for_later_and_later() -> None:
+    """Questions thin out until the result is there; then there are no more."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        town = Town([], None, closed_ago=0)
+        settling = asyncio.create_task(town.settlement.run())
+        await town.clock.sleep(1800)
+        asked = len(town.source.calls) // 2
+        assert 5 <= asked <= 12
+        town.gamma = ["1", "0"]
+        await town.clock.sleep(1000)
+        assert town.ledger.rows == [("settled", "5050500 gamma")]
+        calls = len(town.source.calls)
+        await town.clock.sleep(3600)
+        assert len(town.source.calls) == calls
+        settling.cancel()
+
+    live()
+
+
+def test_one_look_waits_for_what_was_bought_and_no_longer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """finish() returns when it is paid, or says that it is not when its time is up."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        town = Town([], None)
+        waiting = asyncio.create_task(town.settlement.finish({MARKET}, 300))
+        await town.clock.sleep(100)
+        assert not waiting.done()
+        town.gamma = ["1", "0"]
+        await waiting
+        assert town.clock.now() < (START + 110) * NANOSECONDS
+        late = Town([], None)
+        begun = late.clock.now()
+        await late.settlement.finish({MARKET}, 300)
+        assert 300 <= (late.clock.now() - begun) / NANOSECONDS < 310
+        await Town([], None).settlement.finish(set(), 300)
+        await Town(["1", "0"], [False, True]).settlement.finish({MARKET}, 300)
+
+    live()
+    assert "UNSETTLED markets=1: a later run asks on" in caplog.text
 
 
 def test_a_ledger_that_cannot_be_read_is_tried_later(
@@ -129,14 +267,18 @@ def test_a_ledger_that_cannot_be_read_is_tried_later(
     """A locked ledger is a warning; nothing is lost."""
 
     class Locked(MemoryLedger):
-        async def positions(self) -> list[Position]:
+        async def awaited(self) -> list[Awaited]:
             raise LedgerError("ledger.db is locked")
 
     @on_jumping_loop
     async def live() -> None:
-        town = Town(["1", "0"], [True, False])
-        town.ledger = Locked()
-        await town.settle()
+        world = fake_world(
+            LoopClock(0),
+            source=FakeSource(Town([], None).answer),
+            new_stream=lambda *_: pytest.fail("settling holds no socket"),
+            ledger=Locked(),
+        )
+        assert await Settlement(world).look() == set()
 
     live()
     assert "UNSETTLED ledger.db is locked" in caplog.text

@@ -12,6 +12,7 @@ from lastsecond import worlds
 from lastsecond.errors import LockedError
 from lastsecond.sim.scenarios.recorded import CLOSES
 from lastsecond.terms import Terms
+from lastsecond.worlds import offline
 
 
 def terms(folder: Path) -> Terms:
@@ -25,9 +26,9 @@ async def test_the_simulated_world_lists_recorded_markets_at_once(
     """Its first poll finds every market played; leaving it early is prompt."""
     opener = worlds.live if live else worlds.paper
     async with (
-        worlds.simulated(terms(tmp_path), live=live) as (exchange, simulated),
+        offline.simulated(terms(tmp_path), live=live) as (exchange, simulated),
         opener(simulated) as opened,
-        worlds.playing(exchange, opened, once=True) as world,
+        offline.playing(exchange, opened, once=True) as world,
     ):
         finder = GammaAPI15mFinder(
             source=world.source, clock=world.clock, host=world.gamma_host
@@ -48,7 +49,7 @@ async def test_a_dry_runs_world_has_paper_and_the_hosts_it_was_given(
 ) -> None:
     """The paper world goes where the settings say, and has nothing to wait for."""
     async with (
-        worlds.simulated(terms(tmp_path), live=False) as (_, simulated),
+        offline.simulated(terms(tmp_path), live=False) as (_, simulated),
         worlds.paper(simulated) as world,
     ):
         assert world.clob_host == simulated.hosts.clob
@@ -59,7 +60,7 @@ async def test_a_dry_runs_world_has_paper_and_the_hosts_it_was_given(
 async def test_a_second_process_is_told_who_holds_the_wallet(tmp_path: Path) -> None:
     """Two worlds of one wallet and folder cannot be open together."""
     async with (
-        worlds.simulated(terms(tmp_path), live=False) as (_, simulated),
+        offline.simulated(terms(tmp_path), live=False) as (_, simulated),
         worlds.paper(simulated),
     ):
         with pytest.raises(LockedError, match="held by process"):

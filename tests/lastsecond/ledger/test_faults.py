@@ -178,7 +178,12 @@ async def test_what_the_laws_refuse_is_kept_and_ends_trading(
         assert await ledger.unresolved() == []
     (refused,) = events(tmp_path, "refused")
     assert refused["detail"]["write"] == "result"
-    assert refused["detail"]["result"] == {"kind": "fill", "shares": 7, "cost": 6}
+    assert refused["detail"]["result"] == {
+        "kind": "fill",
+        "shares": 7,
+        "cost": 6,
+        "levels": [],
+    }
     assert table(tmp_path, "fills") == []
     assert [row["kind"] for row in table(tmp_path, "events")][-2:] == [
         "refused",
@@ -236,8 +241,8 @@ async def test_a_newer_or_foreign_file_is_refused(tmp_path: Path) -> None:
     async with ledger_in(tmp_path):
         pass
     with closing(raw(tmp_path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(LedgerError, match="has version 2, this program knows 1"):
+        connection.execute("PRAGMA user_version = 3")
+    with pytest.raises(LedgerError, match="has version 3, this program knows 2"):
         async with ledger_in(tmp_path):
             pass
     with closing(raw(tmp_path)) as connection:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lastsecond.ledger import schema
-from lastsecond.orders import MOVES, Fill, State
+from lastsecond.orders import MOVES, Estimate, Figure, Fill, State
 from tests.lastsecond.ledger.setting import (
     CLOSE,
     MARKET,
@@ -23,9 +23,13 @@ from tests.lastsecond.ledger.setting import (
     table,
     watched,
 )
+from tests.lastsecond.ledger.test_positions import observation
 
 KEY = f"'{WALLET.lower()}', '{OTHER}', 'LIVE'"
-TABLES = ("runs", "arms", "orders", "sends", "fills", "settlements", "events")
+TABLES = (
+    *("runs", "arms", "orders", "sends", "fills", "settlements", "events"),
+    *("estimates", "observations", "samples", "results"),
+)
 
 
 @pytest.fixture
@@ -35,6 +39,11 @@ async def full(tmp_path: Path) -> Path:
         order_id = await sent(ledger)
         ledger.result(MARKET, order_id, Fill(5, 5))
         ledger.settle(MARKET, 5, "gamma")
+        ledger.resolve(MARKET, 1_000_000, "gamma")
+        figure = Figure.REALISTIC
+        estimate = Estimate(figure=figure, result=Fill(5, 5), ask=None, at=1)
+        ledger.estimate(order_id, [estimate])
+        ledger.observe(MARKET, observation())
         await watched(ledger, OTHER)
     return tmp_path
 
@@ -95,7 +104,7 @@ def test_a_market_begins_discovered(connection: sqlite3.Connection, state: str) 
     """No row can appear half way through a life."""
     sql = (
         "INSERT INTO markets VALUES "
-        f"('w', '0x9', 'LIVE', 't', {CLOSE}, '{state}', '', 1, 1)"
+        f"('w', '0x9', 'LIVE', 't', {CLOSE}, '{state}', '', 1, 1, '', '')"
     )
     if state == State.DISCOVERED:
         connection.execute(sql)
@@ -116,7 +125,9 @@ def test_only_moves_of_the_table_are_made(old: State, new: str) -> None:
         for name in triggers:
             connection.execute(f"DROP TRIGGER {name}")
         connection.execute(
-            "INSERT INTO markets VALUES ('w', 'c', 'LIVE', 't', 1, ?, '', 1, 1)", (old,)
+            "INSERT INTO markets VALUES "
+            "('w', 'c', 'LIVE', 't', 1, ?, '', 1, 1, '', '')",
+            (old,),
         )
         connection.execute(triggers["markets_move"])
         if new in MOVES[old]:
@@ -131,9 +142,9 @@ def becomes(state: State) -> str:
 
 
 ARM = f"INSERT INTO arms VALUES ({KEY}, 1, 1)"
-ORDER = f"INSERT INTO orders VALUES ('o', {KEY}, '1', 'Up', 1, 1, 1, 'h', 1, 1)"
+ORDER = f"INSERT INTO orders VALUES ('o', {KEY}, '1', 'Up', 1, 1, 1, 'h', 1, 1, 0)"
 SEND = f"INSERT INTO sends VALUES ({KEY}, 'o', 1, 1)"
-FILL = "INSERT INTO fills VALUES (NULL, 'o', 'filled', 1, 1, '[]', 1, 1)"
+FILL = "INSERT INTO fills VALUES (NULL, 'o', 'filled', 1, 1, '[]', 1, 1, 0)"
 PAYOUT = f"INSERT INTO settlements VALUES ({KEY}, 1, 's', 1, 1)"
 LIFE = (
     *(ARM, ORDER, becomes(State.ARMED), SEND, becomes(State.SENT)),

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from lastsecond.book import Book
 from lastsecond.clock import SystemClock
 from lastsecond.errors import VenueError
 from lastsecond.http import HttpSource
@@ -28,6 +27,7 @@ from lastsecond.sim import (
     order_faults,
 )
 from lastsecond.venues.live import Account, Authority, Credentials, LiveVenue
+from tests.scripted import StillSight
 
 KEY = "0x" + "5e" * 32
 WINDOW = Window(Asset.BTC, Interval.FIVE_MINUTES, 1_790_000_100)
@@ -88,7 +88,7 @@ async def bought(venue: LiveVenue, market: SimMarket) -> Result:
     ticket = await venue.arm(intents(market))
     token = market.token(Outcome.UP)
     try:
-        return await ticket.fire(token, Book(token))
+        return await ticket.fire(token, StillSight())
     finally:
         ticket.close()
 
@@ -112,7 +112,7 @@ async def test_an_order_is_posted_once_as_it_was_armed(
     """Its bytes are those of arming; the exchange takes them for that order."""
     ticket = await venue.arm(intents(market))
     token = market.token(Outcome.UP)
-    answer = ticket.fire(token, Book(token))
+    answer = ticket.fire(token, StillSight())
     result = await answer
     (received,) = exchange.orders
     assert received.order is not None
@@ -124,7 +124,7 @@ async def test_an_order_is_posted_once_as_it_was_armed(
         tuple(trade.id for trade in received.order.trades),
     )
     with pytest.raises(AssertionError, match="one order a market"):
-        _ = ticket.fire(token, Book(token))
+        _ = ticket.fire(token, StillSight())
     ticket.close()
     ticket.close()
 
@@ -152,7 +152,7 @@ async def test_a_warm_up_leaves_an_order_alone(
     exchange.taker_hold = 0.05
     ticket = await venue.arm(intents(market))
     token = market.token(Outcome.UP)
-    answer = asyncio.ensure_future(ticket.fire(token, Book(token)))
+    answer = asyncio.ensure_future(ticket.fire(token, StillSight()))
     await ticket.warm()
     assert isinstance(await answer, Matched)
     assert [row.path for row in exchange.requests] == ["/time", "/order"]
@@ -168,7 +168,7 @@ async def test_an_order_does_not_wait_for_a_slow_warm_up(
     warming = asyncio.create_task(ticket.warm())
     await asyncio.sleep(0.02)
     token = market.token(Outcome.UP)
-    assert isinstance(await ticket.fire(token, Book(token)), Matched)
+    assert isinstance(await ticket.fire(token, StillSight()), Matched)
     await warming
     assert len(exchange.orders) == 1
     ticket.close()
@@ -195,7 +195,7 @@ async def test_an_order_that_never_left(venue: LiveVenue, market: SimMarket) -> 
         ).arm(intents(market))
     await asyncio.sleep(0.02)
     token = market.token(Outcome.UP)
-    result = await ticket.fire(token, Book(token))
+    result = await ticket.fire(token, StillSight())
     assert isinstance(result, Rejected)
     assert result.reason.startswith("never sent: cannot connect")
     assert not result.halts

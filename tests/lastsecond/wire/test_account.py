@@ -57,7 +57,8 @@ def test_a_page_of_trades() -> None:
     page = decode_trades(
         raw({"data": [ROW], "next_cursor": "NTAw", "limit": 500, "count": 1})
     )
-    trade = Trade("trade-1", "0xab", TradeStatus.CONFIRMED, 2_181_817, 1_199_999)
+    amounts = 2_181_817, 1_199_999, 550_000
+    trade = Trade("trade-1", "0xab", TradeStatus.CONFIRMED, *amounts)
     assert page == TradePage((trade,), "NTAw")
 
 
