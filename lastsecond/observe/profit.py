@@ -162,9 +162,10 @@ def won(market: MarketRecord) -> bool | None:
     if market.state is not State.SETTLED or market.payout is None:
         return None
     paid = paid_per_share(market)
-    if paid is None:  # booked before results were kept: then the payout tells
-        paid = MICRO if market.payout == market.shares else min(market.payout, 1)
-    return {MICRO: True, 0: False}.get(paid)
+    if paid is not None:
+        return {MICRO: True, 0: False}.get(paid)
+    # booked before results were kept: then the payout tells
+    return {market.shares: True, 0: False}.get(market.payout)
 
 
 def profit_of(mode: str, markets: Sequence[MarketRecord]) -> Profit:

@@ -7,13 +7,13 @@ from statistics import median
 import pytest
 from hypothesis import given
 
-from hft_trader import SkipReason
 from lastsecond.history import OFFSETS_MS, History, MarketRecord
 from lastsecond.market import Outcome
 from lastsecond.observe.availability import at_trigger
 from lastsecond.observe.funnel import Stage, check_sums, place
 from lastsecond.observe.report import build
 from lastsecond.orders import State
+from lastsecond.reasons import SkipReason
 from tests.lastsecond.observe.histories import (
     MICRO,
     NOW,
