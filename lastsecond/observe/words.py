@@ -79,6 +79,13 @@ def offset(offset_ms: int) -> str:
     return f"T{offset_ms / 1000:+g} s"
 
 
+def result(paid_up: int | None) -> str:
+    """Which side won, by what a share of Up paid."""
+    if paid_up is None:
+        return UNKNOWN
+    return {0: "Down", money.MICRO: "Up"}.get(paid_up, "void")
+
+
 def moment(ns: int) -> str:
     """An instant to the minute, in UTC."""
     return datetime.fromtimestamp(ns // NANOSECONDS, UTC).strftime("%Y-%m-%d %H:%M")
