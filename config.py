@@ -20,6 +20,14 @@ from lastsecond.terms import Hosts, Key, Paper, Terms
 
 _LONGEST_POLL = 30
 
+DECIDING = (
+    *("GAMMA_HOST", "CLOB_HOST", "CLOB_WS_URL", "ASSETS", "INTERVALS"),
+    *("TRADE_SIZE", "MAX_PRICE", "MIN_PRICE", "TRIGGER_SECONDS", "ARM_SECONDS"),
+    *("MIN_TIME_TO_START", "MAX_CLOCK_OFFSET", "MAX_LOOP_LAG"),
+    *("ONE_WAY", "TAKER_HOLD"),
+)
+"""The settings whose results are never put into one figure with others'."""
+
 
 def _setting(
     default: Any, rule: rules.Rule
@@ -227,8 +235,9 @@ class Settings:
         }
 
     def fingerprint(self) -> str:
-        """Twelve hex digits that differ where any setting but a secret does."""
-        known = [f"{name}={value}" for name, value in self.public().items()]
+        """Twelve hex digits that differ where a setting that decides a trade does."""
+        public = self.public()
+        known = [f"{name}={public[name]}" for name in DECIDING]
         return hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]
 
     def terms(self) -> Terms:

@@ -13,16 +13,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from config import Settings
 from lastsecond import money
 from lastsecond.errors import FeedError
+from lastsecond.history import MarketStatus
 from lastsecond.market import NANOSECONDS, ConditionId, Outcome, TokenId
 from lastsecond.measure import Measurement
 from lastsecond.orders import Intent, State
 from lastsecond.ports import Gap, MarketStream, World
 from lastsecond.purchase import Purchase
+from lastsecond.reasons import SkipReason
 from lastsecond.upkeep import Upkeep
 from lastsecond.view import MarketView
 from lastsecond.wire.market_channel import Event
@@ -30,32 +31,6 @@ from lastsecond.wire.market_channel import Event
 _COARSE_TICK = 10_000
 
 logger = logging.getLogger(__name__)
-
-
-class SkipReason(StrEnum):
-    """Why a market was not bought: the words after ``reason=`` in a DECISION."""
-
-    TOO_LATE = "too_late"  # found with less than MIN_TIME_TO_START left
-    NOT_CONNECTED = "not_connected"  # no socket could be opened, or none is open
-    NO_BOOK = "no_book"  # a token's book never came
-    STALE_BOOK = "stale_book"  # the last word on it is too old
-    DOUBTFUL_BOOK = "doubtful_book"  # it contradicts the exchange's own best prices
-    CROSSED_BOOK = "crossed_book"  # its best bid is not below its best ask
-    HALF_UPDATED = "half_updated"  # one token's frame has come, the other's not
-    SOCKETS_DISAGREE = "sockets_disagree"  # the same moment, two different books
-    NO_ASK = "no_ask"  # nobody sells one of the outcomes: no favourite, or none to buy
-    NO_FAVOURITE = "no_favourite"  # equal asks, or none above MIN_PRICE
-    ABOVE_CAP = "above_cap"  # the favourite's best ask exceeds MAX_PRICE
-    NOT_ENOUGH_DEPTH = "not_enough_depth"  # its asks up to there sell less than that
-    NOT_ARMED = "not_armed"  # its orders could not be made ready; NOT_ARMED says why
-    HALTED = "halted"  # a cap was reached, or a person halted trading
-    CLOCK_UNKNOWN = "clock_unknown"  # the exchange's time could not be learnt
-    CLOCK_OFF = "clock_off"  # this machine's clock is too far from the exchange's
-    LOOP_LAG = "loop_lag"  # this program ran too late in the last seconds
-    KNOWN = "known"  # an earlier run made orders for this market: never again
-    STOPPED = "stopped"  # the program was told to stop
-    WOKE_LATE = "woke_late"  # this machine came to the trigger only after the close
-    FAILED = "failed"  # a fault of this program; the log has it
 
 
 class LastSecondTrader:
@@ -93,6 +68,8 @@ class LastSecondTrader:
         self._trigger = self._close - round(settings.trigger_seconds * NANOSECONDS)
         self._view = MarketView(ticker, self.token_id_yes, self.token_id_no)
         self._noted = False
+        self._state = State.DISCOVERED
+        self._skipped: SkipReason | None = None
         self._triggered = False
         self._fired = asyncio.Event()
         self._spend = money.from_decimal(settings.trade_size)
@@ -168,10 +145,7 @@ class LastSecondTrader:
         self._fired.set()
 
     async def execute_order(self) -> None:
-        """Send the one order for the favourite, if ready, and record its answer.
-
-        A second call waits for the same answer and sends nothing.
-        """
+        """Send the one order for the favourite, if ready; record its answer, once."""
         if not self.order_executed:
             if self.winning_token_id is None or not self._purchase.ready:
                 return
@@ -210,7 +184,8 @@ class LastSecondTrader:
             if not self._noted and await self.is_known():
                 return
             await self.connect_websocket()
-            self._world.ledger.move(self.condition_id, State.WATCHING)
+            self._state = State.WATCHING
+            self._world.ledger.move(self.condition_id, self._state)
             await self._watch()
         except FeedError:
             raise
@@ -373,14 +348,35 @@ class LastSecondTrader:
         return (self._close - self._world.clock.now()) / NANOSECONDS
 
     def _refresh(self) -> None:
-        self.best_ask_yes = _price(self._view.leading(self.token_id_yes).best_ask)
-        self.best_ask_no = _price(self._view.leading(self.token_id_no).best_ask)
+        self.best_ask_yes, self.best_ask_no = (
+            None if (ask := book.best_ask) is None else money.decimal(ask)
+            for book in self._view.books.values()
+        )
         self._determine_winning_side()
+
+    def status(self) -> MarketStatus:
+        """What is known of the market now, for people."""
+        age = self._view.age(self._world.clock.monotonic())
+        token = self.winning_token_id
+        limit = self._limit()
+        return MarketStatus(
+            ticker=self.ticker,
+            state=self._skipped or self._purchase.state or self._state,
+            close_at=self._close,
+            ask_up=self.best_ask_yes,
+            ask_down=self.best_ask_no,
+            favourite=None if token is None else self._outcome(token),
+            depth=None
+            if token is None
+            else self._view.leading(token).depth_within(limit),
+            book_age_ms=None if age is None else age // 1_000_000,
+        )
 
     def skip(self, reason: SkipReason, known: str | None = None) -> None:
         """Write why this market is not bought, unless it is decided already."""
         if self.decided:
             return
+        self._skipped = reason
         self._tally[reason] += 1
         self._decide(f"skip reason={reason}", known or self._circumstances())
         if self._noted:
@@ -400,7 +396,3 @@ class LastSecondTrader:
             f"book_age_ms={age_ms} mode={self._world.venue.label} "
             f"condition_id={self.condition_id}"
         )
-
-
-def _price(amount: int | None) -> Decimal | None:
-    return None if amount is None else money.decimal(amount)

@@ -6,8 +6,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -15,7 +14,7 @@ from dotenv import dotenv_values
 import config
 from config import Settings
 from gamma_15m_finder import MarketInfo, close_of, end_of, finder_for
-from hft_trader import LastSecondTrader, SkipReason
+from hft_trader import LastSecondTrader
 from lastsecond import worlds
 from lastsecond.errors import (
     ConfigError,
@@ -26,10 +25,13 @@ from lastsecond.errors import (
 )
 from lastsecond.market import NANOSECONDS
 from lastsecond.observe import console
+from lastsecond.observe.board import Board, board_on
 from lastsecond.observe.logs import logging_to
+from lastsecond.observe.lookout import watched
 from lastsecond.observe.options import parse
 from lastsecond.ports import World
 from lastsecond.purchase import clear_up
+from lastsecond.reasons import SkipReason
 from lastsecond.settlement import Settlement
 from lastsecond.signals import until_signalled
 from lastsecond.worlds import offline, orders
@@ -57,6 +59,8 @@ class TradingBotRunner:
         self.MIN_TIME_TO_START = settings.min_time_to_start
         self.active_traders: dict[str, asyncio.Task[None]] = {}
         self.monitored_markets: set[str] = set()
+        self.traders: dict[str, LastSecondTrader] = {}
+        self.next_poll: int | None = None
         self.finder = finder_for(settings, world.source, world.clock, world.gamma_host)
         self._world = world
         self._settings = settings
@@ -113,7 +117,9 @@ class TradingBotRunner:
             if self._once:
                 break
             self._clear_up()
-            await self._world.clock.sleep(self.POLL_INTERVAL)
+            pause = self.POLL_INTERVAL
+            self.next_poll = self._world.clock.now() + round(pause * NANOSECONDS)
+            await self._world.clock.sleep(pause)
         if self.active_traders:
             await asyncio.wait(self.active_traders.values())
             await self._world.epilogue()
@@ -125,7 +131,7 @@ class TradingBotRunner:
         A market whose sockets could not be opened is left to the next poll.
         """
         condition_id, close = market["condition_id"], close_of(market)
-        trader = self._trader(market)
+        trader = self.traders[condition_id] = self._trader(market)
         try:
             if await trader.is_known():
                 return
@@ -198,6 +204,7 @@ class TradingBotRunner:
 
     def _ended(self, condition_id: str, task: asyncio.Task[None]) -> None:
         self.active_traders.pop(condition_id, None)
+        self.traders.pop(condition_id, None)
         if not task.cancelled() and (error := task.exception()):
             logger.critical("MARKET_FAILED %s", task.get_name(), exc_info=error)
 
@@ -267,30 +274,16 @@ def read_settings(chosen: dict[str, str | None], dotenv: Path) -> Settings:
     return settings
 
 
-@asynccontextmanager
-async def open_world(
-    settings: Settings, *, sim: bool, once: bool, live: bool
-) -> AsyncIterator[World]:
-    """The World that the options ask for, ready to use."""
-    terms = settings.terms()
-    opener = worlds.live if live else worlds.paper
-    if not sim:
-        async with opener(terms) as world:
-            yield world
-        return
-    async with (
-        offline.simulated(terms, live=live) as (exchange, simulated),
-        opener(simulated) as world,
-        offline.playing(exchange, world, once=once) as played,
-    ):
-        yield played
-
-
-async def trade(settings: Settings, *, sim: bool, once: bool, live: bool) -> int:
-    """Run the bot to its end; the exit status."""
-    if halted := orders.halted(settings.terms()):
+async def trade(
+    settings: Settings, options: argparse.Namespace, board: Board | None
+) -> int:
+    """Run the bot to its end, its status on ``board``; the exit status."""
+    terms, once, live = settings.terms(), options.once, options.live
+    if halted := orders.halted(terms):
         logger.warning("HALTED %s: no live orders until it is resumed", halted)
-    async with open_world(settings, sim=sim, once=once, live=live) as world:
+    async with offline.open_world(
+        terms, sim=options.sim, once=once, live=live
+    ) as world:
         logger.info(
             "START mode=%s size=%s max_price=%s trigger_seconds=%g gamma=%s clob=%s",
             world.venue.label,
@@ -301,47 +294,34 @@ async def trade(settings: Settings, *, sim: bool, once: bool, live: bool) -> int
             world.clob_host,
         )
         runner = TradingBotRunner(world, settings, once=once)
-        await runner.run()
+        async with watched(board, world, runner):
+            await runner.run()
         logger.info("END %s", runner.summary())
     return 0 if runner.finder.answered else 1
 
 
-async def trade_live(settings: Settings, *, sim: bool, once: bool) -> int:
+async def trade_live(
+    settings: Settings, options: argparse.Namespace, board: Board | None
+) -> int:
     """Warn, wait, check, and trade with real orders; the exit status."""
-    if not sim:
-        if halted := orders.halted(settings.terms()):
+    from lastsecond.worlds import reporting  # noqa: PLC0415  a dry run needs none
+
+    terms = settings.terms()
+    if not options.sim:
+        if halted := orders.halted(terms):
             print(f"HALTED {halted}\n`python main.py resume` ends it.", file=sys.stderr)
             return HALTED
-        await warn_live(settings)
-        if await check(settings):
+        await console.warn_live(
+            size=settings.trade_size,
+            max_price=settings.max_price,
+            account=terms.account_words(),
+            host=settings.clob_host,
+            verdict=reporting.verdict(terms),
+        )
+        if await orders.check(terms):
             print("Not started: see above. Nothing was sent.", file=sys.stderr)
             return 1
-    return await trade(settings, sim=sim, once=once, live=True)
-
-
-async def warn_live(settings: Settings) -> None:
-    """Say what live means, and wait. Cancelling stops it: nothing was sent."""
-    own = "the address of PRIVATE_KEY" if settings.private_key else "no account yet"
-    warning = console.live_warning(
-        size=settings.trade_size,
-        max_price=settings.max_price,
-        account=settings.funder_address or own,
-        host=settings.clob_host,
-    )
-    print(warning, flush=True)
-    try:
-        await asyncio.sleep(console.WARNING_SECONDS)
-    except asyncio.CancelledError:
-        print("Stopped. Nothing was sent.")
-        raise
-
-
-async def check(settings: Settings) -> int:
-    """Print what live orders need, a line each; 1 when something is missing, else 0."""
-    if not settings.private_key:
-        raise ConfigError("PRIVATE_KEY: real orders need the key that signs them")
-    async with orders.inspection(settings.terms()) as inspect:
-        return int(not await inspect())
+    return await trade(settings, options, board)
 
 
 def list_markets() -> int:
@@ -368,12 +348,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The whole program; the exit status."""
     options = parse(arguments)
     chosen = {"TRADE_SIZE": options.size, "POLL_INTERVAL": options.poll_interval}
+    wanted = options.command == "run" and not options.quiet
     try:
         settings = read_settings(chosen, Path(".env"))
-        with logging_to(
-            Path(settings.log_dir), level=options.log_level, secrets=settings.secrets()
+        with (
+            board_on(sys.stderr, wanted=wanted) as board,
+            logging_to(
+                Path(settings.log_dir),
+                level=options.log_level,
+                secrets=settings.secrets(),
+                quiet=options.quiet,
+                terminal=board.handler if board else None,
+            ),
         ):
-            return _run(options, settings)
+            return _run(options, settings, board)
     except LastSecondError as error:
         print(error, file=sys.stderr)
         return {LockedError: HELD, LedgerError: 1}.get(type(error), 2)
@@ -381,19 +369,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
+def _run(options: argparse.Namespace, settings: Settings, board: Board | None) -> int:
+    terms = settings.terms()
     try:
         match options.command:
             case "halt":
-                return orders.halt(settings.terms(), " ".join(options.reason))
+                return orders.halt(terms, " ".join(options.reason))
             case "resume":
-                return asyncio.run(orders.resume(settings.terms()))
+                return asyncio.run(orders.resume(terms))
+            case "report":
+                from lastsecond.worlds import reporting  # noqa: PLC0415  as above
+
+                return reporting.report(terms, options)
             case "check":
-                work = check(settings)
+                work = orders.check(terms)
             case _ if options.live:
-                work = trade_live(settings, sim=options.sim, once=options.once)
+                work = trade_live(settings, options, board)
             case _:
-                work = trade(settings, sim=options.sim, once=options.once, live=False)
+                work = trade(settings, options, board)
         return asyncio.run(until_signalled(work))
     except LastSecondError:
         raise

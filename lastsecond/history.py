@@ -6,6 +6,7 @@ means that it is not known; it is never a zero.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from lastsecond.market import Outcome
 from lastsecond.orders import Figure, State
@@ -132,3 +133,32 @@ class History:
 
     runs: tuple[RunRecord, ...]
     markets: tuple[MarketRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketStatus:
+    """One market, now; None is what is not known."""
+
+    ticker: str
+    state: str
+    """A State, or the reason why it was skipped."""
+    close_at: int
+    """Unix ns."""
+    ask_up: Decimal | None = None
+    ask_down: Decimal | None = None
+    favourite: Outcome | None = None
+    depth: int | None = None
+    """What the favourite's asks at or under the cap cost together, micro-dollars."""
+    book_age_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A UTC day of a wallet and mode: orders sent, filled, and what came of them.
+
+    ``result`` is that of its settled markets after known fees, micro-dollars.
+    """
+
+    orders: int = 0
+    fills: int = 0
+    result: int = 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from lastsecond.history import Observation
+from lastsecond.history import Day, Observation
 from lastsecond.market import ConditionId, TokenId
 from lastsecond.orders import (
     Awaited,
@@ -243,6 +243,10 @@ class Ledger(Protocol):
         """Note what a filled market paid, micros, and who says so."""
         ...
 
+    async def day(self, since: int) -> Day:
+        """What was sent since Unix ns, and what came of it. Raises LedgerError."""
+        ...
+
     async def unresolved(self) -> Sequence[OpenOrder]:
         """Markets whose orders may have been executed, left by earlier runs."""
         ...
@@ -293,5 +297,9 @@ class World:
     """Returns when no market is in its last seconds, which belong to its order."""
     gamma_host: str
     clob_host: str
+    clock_offset: Callable[[], int | None] = lambda: None
+    """How far the exchange's clock is ahead of this machine's, ns; None: unknown."""
+    halted: Callable[[], str | None] = lambda: None
+    """Why live orders are forbidden; None when they are not."""
     epilogue: Callable[[], Awaitable[None]]
     """Returns when the world has no more to tell of the markets it was asked for."""

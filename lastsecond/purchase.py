@@ -60,6 +60,15 @@ class Purchase:
         """Whether fire() may be called."""
         return self._ticket is not None and self._order is None
 
+    @property
+    def state(self) -> State | None:
+        """Where the order stands; None before it was armed."""
+        if self._result is not None:
+            return STATE_OF[type(self._result)]
+        if self._order is not None:
+            return State.SENT
+        return None if self._ticket is None else State.ARMED
+
     def limit_of(self, token_id: TokenId | None) -> int | None:
         """The signed order's limit, micros; None while nothing is signed."""
         if self._ticket is None or token_id is None:

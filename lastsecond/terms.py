@@ -63,3 +63,8 @@ class Terms:
     """A hash of the settings that decide."""
     settings: Mapping[str, str]
     """Those settings by variable, without secrets, for the ledger."""
+
+    def account_words(self) -> str:
+        """Whose money live orders would spend, for a reader; no secret."""
+        own = "the address of PRIVATE_KEY" if self.key.private_key else "no account yet"
+        return self.key.funder or own

@@ -22,7 +22,7 @@ from typing import NoReturn
 from config import Settings
 from lastsecond import ledger as ledgers
 from lastsecond import worlds
-from lastsecond.history import Observation
+from lastsecond.history import Day, Observation
 from lastsecond.market import NANOSECONDS, ConditionId, TokenId
 from lastsecond.orders import (
     Awaited,
@@ -219,6 +219,9 @@ class DeadlyLedger:
             self._fate.once_written(self._inner, Point.MATCHED, condition_id)
         if isinstance(result, Fill):
             self._fate.once_written(self._inner, Point.FILLED, condition_id)
+
+    async def day(self, since: int) -> Day:
+        return await self._inner.day(since)
 
     async def unresolved(self) -> Sequence[OpenOrder]:
         return await self._inner.unresolved()

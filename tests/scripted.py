@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 
 from lastsecond.errors import FeedError, LedgerError, VenueError
-from lastsecond.history import Observation
+from lastsecond.history import Day, Observation
 from lastsecond.market import ConditionId, Outcome, TokenId
 from lastsecond.orders import (
     STATE_OF,
@@ -260,6 +260,9 @@ class MemoryLedger:
 
     def settle(self, condition_id: ConditionId, payout: int, source: str) -> None:
         self.move(condition_id, State.SETTLED, f"{payout} {source}")
+
+    async def day(self, since: int) -> Day:
+        return Day()
 
     async def unresolved(self) -> list[OpenOrder]:
         return self.left

@@ -23,7 +23,7 @@ PACKAGE = "lastsecond"
 SPINE = {"main", "config", "hft_trader", "gamma_15m_finder"}
 INNER = {
     *("errors", "market", "money", "book", "orders", "matching", "merge", "wire"),
-    *("limits", "offset", "rules", "terms", "ports", "history", "trail"),
+    *("limits", "offset", "rules", "terms", "ports", "history", "trail", "reasons"),
 }
 OUTER = {
     *("clock", "exchange_time", "lag", "http", "feed", "line", "upkeep", "view"),
@@ -37,7 +37,7 @@ ARROWS = {
     ("main", "observe"): "its options, and where its words go",
     ("main", "purchase"): "clears up what an earlier run left open, before new work",
     ("main", "signals"): "is what a signal stops",
-    ("main", "settlement"): "books what filled markets paid, between two looks",
+    ("main", "settlement"): "books what markets paid, in the background",
     ("hft_trader", "view"): "decides by it",
     ("hft_trader", "measure"): "is measured beside its decision",
     ("lastsecond.measure", "view"): "measures it",
@@ -69,6 +69,7 @@ CLOCK_READS = {"now", "utcnow", "today"}
 HOMES: dict[str, set[str]] = {
     "aiohttp": {"lastsecond.http", "lastsecond.sim", "lastsecond.observe"},
     "websockets": {"lastsecond.feed", "lastsecond.sim"},
+    "rich": {"lastsecond.observe"},
     "h11": {"lastsecond.line"},
     "ssl": {"lastsecond.tls"},
     "sqlite3": {"lastsecond.ledger"},

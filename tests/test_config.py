@@ -18,6 +18,12 @@ KEY = "0x" + "c0ffee" * 10 + "abcd"
 ADDRESS = "0x" + "Ab" * 20
 SECRETS = ("PRIVATE_KEY", "CLOB_API_KEY", "CLOB_SECRET", "CLOB_PASSPHRASE")
 
+DECIDING = {
+    *("GAMMA_HOST", "CLOB_HOST", "CLOB_WS_URL", "ASSETS", "INTERVALS"),
+    *("TRADE_SIZE", "MAX_PRICE", "MIN_PRICE", "TRIGGER_SECONDS", "ARM_SECONDS"),
+    *("MIN_TIME_TO_START", "MAX_CLOCK_OFFSET", "MAX_LOOP_LAG"),
+    *("ONE_WAY", "TAKER_HOLD"),
+}
 DEFAULTS: dict[str, object] = {
     "PRIVATE_KEY": "",
     "POLYGON_CHAIN_ID": 137,
@@ -38,6 +44,7 @@ DEFAULTS: dict[str, object] = {
     "TRADER_START_BUFFER": 180,
     "MIN_TIME_TO_START": 30,
     "MAX_MINUTES_AHEAD": 20,
+    "WATCH_AFTER": 30,
     "ARM_SECONDS": 10,
     "MAX_ORDER": Decimal(25),
     "MAX_DAILY_LOSS": Decimal(50),
@@ -47,6 +54,10 @@ DEFAULTS: dict[str, object] = {
     "MAX_UNCERTAIN": 2,
     "MAX_CLOCK_OFFSET": 5,
     "MAX_LOOP_LAG": 0.25,
+    "PAPER_BALANCE": Decimal(1000),
+    "ONE_WAY": 0.1,
+    "TAKER_HOLD": 0.15,
+    "SETTLE_TIMEOUT": 300,
     "ASSETS": (Asset.BTC, Asset.ETH),
     "INTERVALS": (Interval.FIVE_MINUTES, Interval.FIFTEEN_MINUTES),
     "LOG_DIR": "log",
@@ -83,6 +94,13 @@ ACCEPTED: list[tuple[str, str, object]] = [
     ("TRADER_START_BUFFER", "10", 10.0),
     ("MIN_TIME_TO_START", "2", 2.0),
     ("MAX_MINUTES_AHEAD", "60", 60.0),
+    ("WATCH_AFTER", "0", 0.0),
+    ("WATCH_AFTER", "120", 120.0),
+    ("PAPER_BALANCE", "1", Decimal(1)),
+    ("ONE_WAY", "0", 0.0),
+    ("ONE_WAY", "0.25", 0.25),
+    ("TAKER_HOLD", "5", 5.0),
+    ("SETTLE_TIMEOUT", "0", 0.0),
     ("ARM_SECONDS", "2", 2.0),
     ("ARM_SECONDS", "60", 60.0),
     ("MAX_ORDER", "10000", Decimal(10_000)),
@@ -136,6 +154,11 @@ NUMBERS = {
     "TRADER_START_BUFFER": ("9.9", "901"),
     "MIN_TIME_TO_START": ("1.9", "601"),
     "MAX_MINUTES_AHEAD": ("0.9", "61"),
+    "WATCH_AFTER": ("-1", "121"),
+    "PAPER_BALANCE": ("0.5", "1000001", "all"),
+    "ONE_WAY": ("-1", "5.1", "fast"),
+    "TAKER_HOLD": ("-0.1", "6"),
+    "SETTLE_TIMEOUT": ("-1", "3601"),
     "ARM_SECONDS": ("1.9", "60.1", "0"),
     "MAX_ORDER": ("0.99", "10000.01"),
     "MAX_DAILY_LOSS": ("0", "0.99", "100000.01"),
@@ -316,9 +339,9 @@ def test_knows_its_secrets() -> None:
 def test_the_fingerprint_tells_settings_apart(
     name: str, text: str, value: object
 ) -> None:
-    """It differs with every setting that differs, and never with a secret."""
+    """It differs with every setting that decides a trade, and with no other."""
     same = config.load({name: text}).fingerprint() == Settings().fingerprint()
-    assert same is (name in SECRETS or value == DEFAULTS[name])
+    assert same is (name not in DECIDING or value == DEFAULTS[name])
 
 
 def test_the_terms_are_the_settings_in_units() -> None:

@@ -14,12 +14,12 @@ from dotenv import dotenv_values
 
 import config
 import main
-from hft_trader import SkipReason
 from lastsecond.clock import SystemClock
 from lastsecond.ledger import open_ledger
 from lastsecond.market import ConditionId, Outcome, TokenId
 from lastsecond.observe import options
 from lastsecond.orders import STATE_OF, Rejected, SignedOrder, State
+from lastsecond.reasons import SkipReason
 from lastsecond.wire.answers import SAYINGS, Saying, Verdict, decode_order_answer
 from tests.test_command_line import CHECKED
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from config import Settings
-from hft_trader import LastSecondTrader, SkipReason
+from hft_trader import LastSecondTrader
 from lastsecond.clock import LoopClock
 from lastsecond.errors import FeedError, SourceError
 from lastsecond.market import NANOSECONDS, Outcome
 from lastsecond.orders import Killed, Uncertain
+from lastsecond.reasons import SkipReason
 from tests.fakes import FakeSource, Parameters, on_jumping_loop
 from tests.scripted import RecordingVenue, ScriptedStream, fake_world
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from lastsecond.errors import LedgerError
-from lastsecond.history import Observation
+from lastsecond.history import Day, Observation
 from lastsecond.ledger.figures import RESUMED
 from lastsecond.ledger.rows import REPEATED, Origin
 from lastsecond.ledger.store import ArmedElsewhereError, Store
@@ -290,6 +290,10 @@ class Ledger:
     async def cash(self) -> int:
         """What all fills and payouts so far have added to what there was, micros."""
         return await self._writer.ask(Store.cash)
+
+    async def day(self, since: int) -> Day:
+        """What was sent since Unix ns, and what came of it."""
+        return await self._writer.ask(partial(Store.day, since=since))
 
     async def sweep(self, now: int) -> list[ConditionId]:
         """Skip, as "stopped", what earlier runs left unarmed and has closed; which."""

@@ -26,7 +26,7 @@ WHERE wallet = :wallet AND mode = :mode
 _POSITIONS = """
 SELECT state, close_at, payout,
     CASE WHEN state IN ('filled', 'settled') THEN (
-        SELECT cost FROM fills JOIN orders USING (order_id)
+        SELECT cost + coalesce(fee, 0) FROM fills JOIN orders USING (order_id)
         WHERE orders.wallet = markets.wallet AND orders.mode = markets.mode
             AND orders.condition_id = markets.condition_id
         ORDER BY fills.id DESC LIMIT 1
@@ -60,8 +60,8 @@ ORDER BY id DESC LIMIT 1000
 def count(file: File, origin: Origin, run_id: int, day_start: int) -> Figures:
     """The figures of a wallet and mode; ``day_start`` in Unix ns.
 
-    An order ARMED by an earlier run may have left, one of this run has not. Fees are
-    not in any of it.
+    An order ARMED by an earlier run may have left, one of this run has not. Fees count
+    from the fill on, where they are known.
     """
     values = {
         "wallet": origin.wallet,

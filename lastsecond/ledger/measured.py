@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from lastsecond.history import Observation
+from lastsecond.history import Day, Observation
 from lastsecond.ledger.connection import File
 from lastsecond.ledger.rows import Origin
 from lastsecond.market import NANOSECONDS, ConditionId, TokenId
@@ -56,6 +56,17 @@ LEFT JOIN settlements USING (wallet, condition_id, mode)
 WHERE wallet = ? AND mode = ? AND state IN ('filled', 'settled')
     AND fills.id = (SELECT max(id) FROM fills AS newer
         WHERE newer.order_id = sends.order_id AND newer.status = 'filled')
+"""
+
+_DAY = """
+SELECT count(*), count(cost), coalesce(sum(payout - cost - coalesce(fee, 0)), 0)
+FROM sends JOIN markets USING (wallet, condition_id, mode)
+LEFT JOIN settlements USING (wallet, condition_id, mode)
+LEFT JOIN fills ON fills.id = (
+    SELECT max(id) FROM fills AS newer
+    WHERE newer.order_id = sends.order_id AND newer.status = 'filled')
+    AND state IN ('filled', 'settled')
+WHERE wallet = ? AND mode = ? AND sent_at >= ?
 """
 
 
@@ -159,3 +170,9 @@ def cash(file: File, origin: Origin) -> int:
     """What all fills and payouts so far have added to what there was."""
     ((change,),) = file.read(_CASH, origin.wallet, origin.mode)
     return int(change)
+
+
+def day(file: File, origin: Origin, *, since: int) -> Day:
+    """What was sent since Unix ns, and what came of it."""
+    ((orders, fills, result),) = file.read(_DAY, origin.wallet, origin.mode, since)
+    return Day(orders, fills, result)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lastsecond.history import Observation
+from lastsecond.history import Day, Observation
 from lastsecond.ledger import figures, measured
 from lastsecond.ledger.connection import File, RefusedError
 from lastsecond.ledger.rows import REPEATED, Origin, Standing, as_json
@@ -281,6 +281,10 @@ class Store:
     def cash(self) -> int:
         """What all fills and payouts so far have added to what there was, micros."""
         return measured.cash(self._file, self._origin)
+
+    def day(self, *, since: int) -> Day:
+        """What was sent since Unix ns, and what came of it."""
+        return measured.day(self._file, self._origin, since=since)
 
     def figures(self, day_start: int) -> Figures:
         """What the caps are held against."""

@@ -1,5 +1,6 @@
 """What is printed for people, beside the log."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -7,12 +8,24 @@ WARNING_SECONDS = 5
 """How long a person has to stop real orders."""
 
 
-def live_warning(*, size: Decimal, max_price: Decimal, account: str, host: str) -> str:
-    """What is about to happen, how much, from which account, on which host."""
-    return (
+async def warn_live(
+    *, size: Decimal, max_price: Decimal, account: str, host: str, verdict: str
+) -> None:
+    """Say what live means and what the dry run found, and wait.
+
+    Cancelling stops it: nothing was sent.
+    """
+    print(
         f"LIVE: real orders of {size} pUSD each, at {max_price} a share or less, "
-        f"from {account}, on {host}.\nCtrl-C within {WARNING_SECONDS} s stops this."
+        f"from {account}, on {host}.\n{verdict}\n"
+        f"Ctrl-C within {WARNING_SECONDS} s stops this.",
+        flush=True,
     )
+    try:
+        await asyncio.sleep(WARNING_SECONDS)
+    except asyncio.CancelledError:
+        print("Stopped. Nothing was sent.")
+        raise
 
 
 def market_lines(markets: Sequence[Mapping[str, object]]) -> list[str]:

@@ -13,7 +13,8 @@ from decimal import ROUND_FLOOR, Decimal
 from rich.text import Text
 
 from lastsecond import money
-from lastsecond.market import NANOSECONDS, Outcome
+from lastsecond.history import MarketStatus
+from lastsecond.market import NANOSECONDS
 from lastsecond.observe.logs import CONTROLS
 
 LAST_SECONDS = 3 * NANOSECONDS
@@ -26,23 +27,6 @@ _FEWEST_EVENTS = 3
 _UNKNOWN = "-"
 _CENT = Decimal("0.01")
 _MILLION = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarketStatus:
-    """One market, now; None is what is not known."""
-
-    ticker: str
-    state: str
-    """A State, or the reason why it was skipped."""
-    close_at: int
-    """Unix ns."""
-    ask_up: Decimal | None = None
-    ask_down: Decimal | None = None
-    favourite: Outcome | None = None
-    depth: int | None = None
-    """What the favourite's asks at or under the cap cost together, micro-dollars."""
-    book_age_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,8 @@ class Trade(msgspec.Struct, frozen=True):
     status: TradeStatus
     shares: int
     cost: int
+    price: int
+    """Of one level, or the mean of several."""
 
 
 class TradePage(msgspec.Struct, frozen=True):
@@ -58,6 +60,7 @@ class _TradeShape(msgspec.Struct, frozen=True):
             _status(self.status),
             shares,
             _cost(shares, self.price),
+            micros(self.price),
         )
 
 

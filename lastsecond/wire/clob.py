@@ -1,9 +1,12 @@
 """Answers of the CLOB's REST interface as values."""
 
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
 
+from lastsecond import money
 from lastsecond.wire import UNREADABLE, unreadable
 from lastsecond.wire.market_channel import BookShape, BookSnapshot
 
@@ -15,7 +18,30 @@ class _TimeObject(msgspec.Struct, frozen=True, gc=False):
     timestamp: _Second | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MarketTerms:
+    """What a market charges takers, micros of rate, and whether it holds them back.
+
+    ``fee_rate`` is None where the schedule is not one that is known.
+    """
+
+    fee_rate: int | None
+    holds_takers: bool
+
+
+class _FeeSchedule(msgspec.Struct, frozen=True):
+    r: Decimal
+    e: Decimal = Decimal(1)
+
+
+class _ShortMarket(msgspec.Struct, frozen=True):
+    c: str
+    fd: _FeeSchedule | None = None
+    itode: bool = False
+
+
 _BOOK = msgspec.json.Decoder(BookShape, strict=False)
+_MARKET = msgspec.json.Decoder(_ShortMarket)
 _TIME = msgspec.json.Decoder(_Second | _TimeObject, strict=False)
 
 
@@ -25,6 +51,25 @@ def decode_book(body: bytes) -> BookSnapshot:
         return _BOOK.decode(body).event()
     except UNREADABLE as error:
         raise unreadable("not a book", body) from error
+
+
+def decode_terms(body: bytes, condition_id: str) -> MarketTerms:
+    """The terms in an answer of GET /clob-markets/{condition id}. Raises WireError.
+
+    ``fd`` is the fee schedule: shares x r x (p x (1 - p)) to the power of e; e has been
+    1 wherever it was seen. ``itode`` says that takers are held back (left out when
+    not): docs of 2026-06-18 and live answers of 2026-09.
+    """
+    try:
+        market = _MARKET.decode(body)
+        if market.c.lower() != condition_id.lower():
+            raise unreadable("another market", body)
+        fees = market.fd
+        known = fees is not None and fees.e == 1 and 0 <= fees.r < 1
+        rate = money.from_decimal(fees.r) if fees is not None and known else None
+    except UNREADABLE as error:
+        raise unreadable("no market", body) from error
+    return MarketTerms(rate, market.itode)
 
 
 def decode_time(body: bytes) -> int:

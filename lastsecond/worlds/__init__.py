@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,6 +104,7 @@ def _world(
         calm=ground.calendar.calm,
         gamma_host=terms.hosts.gamma,
         clob_host=terms.hosts.clob,
+        clock_offset=partial(_clock_offset, ground),
         epilogue=_nothing_more,
     )
 
@@ -190,7 +191,8 @@ async def live(terms: Terms) -> AsyncIterator[World]:
         )
         twins = TwinVenue(venue, _paper_venue(terms, ground, ledger=None))
         watchman = _watchman(terms, ground, caps)
-        yield _world(terms, ground, twins, ledger, watchman)
+        world = _world(terms, ground, twins, ledger, watchman)
+        yield replace(world, halted=partial(_halted, halt))
 
 
 async def open_account(terms: Terms, clock: Clock) -> "tuple[Account, Authority]":
@@ -222,6 +224,15 @@ async def reading() -> AsyncIterator[tuple[HttpSource, Clock]]:
     clock = SystemClock()
     async with HttpSource(clock) as source:
         yield source, clock
+
+
+def _clock_offset(ground: Ground) -> int | None:
+    return ground.time.offset if ground.time.known else None
+
+
+def _halted(halt: Halt) -> str | None:
+    found = halt.read() if halt.active else None
+    return None if found is None else found.reason
 
 
 async def _nothing_more() -> None:

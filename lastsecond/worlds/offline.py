@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
+from lastsecond import worlds
 from lastsecond.clock import SystemClock
 from lastsecond.ports import World
 from lastsecond.sim import SimulatedExchange
@@ -16,6 +17,24 @@ from lastsecond.sim.scenarios.recorded import CLOSES
 from lastsecond.terms import Hosts, Key, Terms
 
 logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_world(
+    terms: Terms, *, sim: bool, once: bool, live: bool
+) -> AsyncIterator[World]:
+    """The World that these options ask for, ready to use; offline with ``sim``."""
+    opener = worlds.live if live else worlds.paper
+    if not sim:
+        async with opener(terms) as world:
+            yield world
+        return
+    async with (
+        simulated(terms, live=live) as (exchange, moved),
+        opener(moved) as world,
+        playing(exchange, world, once=once) as played,
+    ):
+        yield played
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lastsecond.check import Subject, offset_words, report, report_no_account
 from lastsecond.clock import SystemClock
-from lastsecond.errors import VenueError
+from lastsecond.errors import ConfigError, VenueError
 from lastsecond.feed import Subscription
 from lastsecond.halt import Halt
 from lastsecond.ledger import RESUMED
@@ -60,6 +60,17 @@ async def inspection(
             halted=None if halted is None else halted.reason,
         )
         yield partial(report, subject)
+
+
+async def check(terms: Terms) -> int:
+    """Print what live orders need, a line each; 1 when something is missing, else 0.
+
+    Raises ConfigError where there is no key to check.
+    """
+    if not terms.key.private_key:
+        raise ConfigError("PRIVATE_KEY: real orders need the key that signs them")
+    async with inspection(terms) as inspect:
+        return int(not await inspect())
 
 
 def halted(terms: Terms) -> str | None:

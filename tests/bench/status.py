@@ -22,9 +22,10 @@ from rich.console import Console
 from rich.table import Table
 
 from lastsecond.clock import SystemClock
+from lastsecond.history import MarketStatus
 from lastsecond.market import NANOSECONDS, Outcome
 from lastsecond.observe.board import Board, board_on
-from lastsecond.observe.status import MOST_EVENTS, MarketStatus, RunStatus
+from lastsecond.observe.status import MOST_EVENTS, RunStatus
 
 MARKETS = 8
 START = 1_790_000_000 * NANOSECONDS

@@ -9,8 +9,9 @@ from io import StringIO
 import pytest
 from rich.console import Console, Group
 
+from lastsecond.history import MarketStatus
 from lastsecond.market import NANOSECONDS, Outcome
-from lastsecond.observe.status import MarketStatus, RunStatus, is_busy, rows
+from lastsecond.observe.status import RunStatus, is_busy, rows
 
 NOW = 1_790_000_000 * NANOSECONDS + 7_000_000
 BTC = MarketStatus(
