@@ -153,7 +153,7 @@ def skips(group: Group) -> Markup:
     return _card(
         group.mode,
         "Why markets were skipped",
-        "" if rows else "None was.",
+        "" if rows else "No market was.",
         element("ol", *rows, class_="steps"),
     )
 

@@ -87,7 +87,11 @@ def availability(
             height=bottom - frame.top,
         ),
         *frame.rules((top * n / 4, f"{25 * top * n:g} %") for n in range(5)),
-        _text((after + 6, frame.top + 14), "after the close", "start"),
+        _text(
+            (after + 6, frame.top + 14),
+            "after the close" if width > 600 else "after",
+            "start",
+        ),
         *_trigger(frame, offsets, trigger_ms),
         *_measured(frame, moments),
     ]

@@ -116,7 +116,6 @@ def _verdict(group: Group) -> Markup:
 def _tiles(group: Group) -> Markup:
     profit = group.profit
     counts = profit.figures[0]
-    low, high = profit.value_interval or (None, None)
     tiles = [
         (f"profit, {counts.name}", words.gain(counts.profit), "pUSD, fees paid"),
         ("won", words.percent(profit.win.share, 1), words.rate(profit.win)),
@@ -126,7 +125,7 @@ def _tiles(group: Group) -> Markup:
         (
             "expected a share",
             words.gain(profit.value, 4),
-            f"{words.gain(low, 4)} to {words.gain(high, 4)}",
+            words.span(profit.value_interval, 4),
         ),
     ]
     signs = {0: cards.sign(counts.profit), 5: cards.sign(profit.value)}

@@ -102,6 +102,7 @@ td.why { overflow-wrap: anywhere; min-width: 12ch; }
 .nowrap { white-space: nowrap; }
 .right + .nowrap { padding-left: 8px; }
 h2 + table { margin-top: 10px; }
+h2 + table .right { white-space: normal; }
 .half .steps li { grid-template-columns: 180px 1fr; }
 details > summary { cursor: pointer; color: var(--soft); margin-top: 10px; }
 details.group > summary { font-weight: 650; color: var(--ink); margin: 0 0 12px; }

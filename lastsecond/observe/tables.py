@@ -144,7 +144,6 @@ def _funnel(group: Group) -> Section:
 
 def _profit(group: Group) -> Section:
     profit = group.profit
-    low, high = profit.value_interval or (None, None)
     needed = profit.wins_needed
     fees = words.dollars(profit.fees, 5)
     unknown = f", {profit.fees_unknown} unknown" if profit.fees_unknown else ""
@@ -158,7 +157,7 @@ def _profit(group: Group) -> Section:
         (
             "expected value a share",
             words.gain(profit.value, 4),
-            f"{words.gain(low, 4)} to {words.gain(high, 4)}",
+            words.span(profit.value_interval, 4),
         ),
         ("wins still needed", words.UNKNOWN if needed is None else str(needed), ""),
         ("longest losing run", str(profit.losing_run), ""),

@@ -58,6 +58,14 @@ def gain(micros: int | None, places: int = 2) -> str:
     return UNKNOWN if micros is None else f"{money.decimal(micros):+.{places}f}"
 
 
+def span(bounds: tuple[int, int] | None, places: int = 2) -> str:
+    """From one amount of money to another, with their signs."""
+    if bounds is None:
+        return UNKNOWN
+    low, high = bounds
+    return f"{gain(low, places)} to {gain(high, places)}"
+
+
 def price(micros: int | None) -> str:
     """A price a share, to the finest usual tick."""
     return dollars(micros, 3)

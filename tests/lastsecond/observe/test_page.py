@@ -1,0 +1,289 @@
+"""The page: opened in a real browser, read as a tree, and never in need of more."""
+
+import re
+import struct
+import zlib
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from lastsecond.history import History
+from lastsecond.observe.charts import Frame, availability
+from lastsecond.observe.markup import Markup, element, together
+from lastsecond.observe.page import as_html
+from lastsecond.observe.report import build
+from lastsecond.orders import State
+from tests.lastsecond.observe.chromium import (
+    DARK,
+    look_into,
+    needs_chromium,
+    open_page,
+)
+from tests.lastsecond.observe.histories import (
+    NOW,
+    histories,
+    history,
+    market,
+    only,
+    plausible,
+    sent,
+    settled,
+)
+
+HOSTILE = "<script>alert('x')</script>\"><img src=http://example.com/x onerror=y>&amp;"
+_EMPTY = {"meta", "link", "br"}
+
+
+class Tree(HTMLParser):
+    """A page read back: its tags, attributes and text; elements must nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags = Counter[str]()
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(key, value or "") for key, value in attrs]
+        if tag not in _EMPTY:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def classes(self) -> set[str]:
+        found = (value for key, value in self.attributes if key == "class")
+        return {name for value in found for name in value.split()}
+
+
+def page(found: History) -> str:
+    return as_html(build(found, now=NOW))
+
+
+def both() -> History:
+    """Paper and live groups of some days."""
+    paper, live = plausible(300), plausible(120, mode="LIVE", seed=7)
+    return History((*paper.runs, *live.runs), (*paper.markets, *live.markets))
+
+
+def written(found: History, folder: Path) -> Path:
+    path = folder / "report.html"
+    path.write_text(page(found), encoding="utf-8")
+    return path
+
+
+def painted(png: Path) -> tuple[int, int, int, int]:
+    """Width and height of a PNG, its first pixel's mean brightness, and its bytes."""
+    data = png.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height, depth, kind = struct.unpack(">IIBB", data[16:26])
+    assert (depth, kind) in {(8, 2), (8, 6)}
+    start = data.index(b"IDAT") + 4
+    first = zlib.decompressobj().decompress(data[start:], 4)[1:]
+    return width, height, sum(first) // 3, len(data)
+
+
+# -- in a browser --
+
+
+@needs_chromium
+def test_a_browser_shows_the_page_without_a_complaint(tmp_path: Path) -> None:
+    """Everything is in the DOM, nothing on the console, and nothing was asked for."""
+    dom, console, asked = look_into(written(both(), tmp_path), tmp_path)
+    assert (console, asked) == ("", set())
+    tree = Tree(dom)
+    assert "NOT ENOUGH DATA" in tree.text
+    assert {"verdict", "band", "realistic", "optimistic", "pessimistic", "bar"} <= (
+        tree.classes()
+    )
+    assert tree.tags["svg"] >= 8
+    assert tree.tags["tr"] > 400
+    assert tree.tags["script"] == tree.tags["img"] == 0
+
+
+@needs_chromium
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("size", [(1200, 1600), (500, 1400)])
+def test_a_browser_paints_the_page(
+    tmp_path: Path, *, dark: bool, size: tuple[int, int]
+) -> None:
+    """On a desk and on a phone, in light and in dark, there is something to see."""
+    shot = tmp_path / "shot.png"
+    width, height = size
+    open_page(
+        written(both(), tmp_path),
+        tmp_path,
+        f"--window-size={width},{height}",
+        f"--screenshot={shot}",
+        *([DARK] if dark else []),
+    )
+    seen_width, seen_height, ground, weight = painted(shot)
+    assert (seen_width, seen_height) == size
+    assert ground < 40 if dark else ground > 230
+    assert weight > 50_000
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [320, 390, 760, 1200])
+def test_nothing_sticks_out_of_the_page(tmp_path: Path, width: int) -> None:
+    """On no width does the page itself have to be moved from side to side."""
+    text = page(plausible(60, mode="LIVE"))
+    inner = text.replace("http-equiv", "data-was").replace(
+        "</body>",
+        "<script>parent.postMessage(document.documentElement.scrollWidth,'*')</script>",
+    )
+    frame = element("iframe", srcdoc=inner, style=f"width:{width}px;border:0")
+    outer = tmp_path / "outer.html"
+    outer.write_text(
+        f"<p>?</p>{frame}<script>onmessage = told => "
+        "document.querySelector('p').textContent = told.data</script>",
+        encoding="utf-8",
+    )
+    dom, _ = open_page(outer, tmp_path, "--dump-dom")
+    assert f"<p>{width}</p>" in dom
+
+
+@needs_chromium
+def test_a_browser_takes_no_word_for_markup(tmp_path: Path) -> None:
+    """What an exchange answered stays text in the DOM; no script runs."""
+    row = sent(state=State.REJECTED, reason=HOSTILE, ticker=HOSTILE)
+    dom, console, asked = look_into(written(history(row), tmp_path), tmp_path)
+    tree = Tree(dom)
+    assert tree.tags["script"] == tree.tags["img"] == 0
+    assert HOSTILE in tree.text
+    assert (console, asked) == ("", set())
+
+
+@needs_chromium
+def test_a_page_that_loads_and_complains_would_be_caught(tmp_path: Path) -> None:
+    """What the other tests do not find is found where it is."""
+    path = tmp_path / "bad.html"
+    path.write_text(
+        '<img src="http://127.0.0.1:9/x.png"><script>console.error("so")</script>'
+    )
+    _, console, asked = look_into(path, tmp_path)
+    assert asked == {"http://127.0.0.1:9/x.png"}
+    assert '"so"' in console
+
+
+# -- as a tree --
+
+
+@given(histories())
+@settings(deadline=None)
+def test_any_history_is_a_page(found: History) -> None:
+    """Whatever the ledger holds, elements nest, and nothing is loaded or run."""
+    text = page(found)
+    assert text.startswith("<!doctype html>\n")
+    tree = Tree(text.partition("\n")[2])
+    assert not {"script", "img", "iframe", "object"} & set(tree.tags)
+    loads = [v for key, v in tree.attributes if key in {"src", "href", "srcset"}]
+    assert loads == ["data:,"]
+    assert not [key for key, _ in tree.attributes if key.startswith("on")]
+    assert "url(" not in text
+    assert "@import" not in text
+    for word in ("nan", "inf", "None"):
+        assert not re.search(rf"[\s>\"]-?{word}[\s<\"]", text)
+
+
+def test_every_word_is_escaped() -> None:
+    """Tickers, reasons, sides and settings come out as text."""
+    rows = [
+        sent(0, state=State.KILLED, reason=HOSTILE, ticker=HOSTILE),
+        *(market(n, reason=HOSTILE, ticker=HOSTILE) for n in range(1, 12)),
+    ]
+    text = page(history(*(row for row in rows)))
+    assert "<script" not in text
+    assert "<img" not in text
+    assert HOSTILE in Tree(text.partition("\n")[2]).text
+
+
+@pytest.mark.parametrize("mode", ["PAPER", "LIVE"])
+def test_every_card_says_whose_it_is(mode: str) -> None:
+    """PAPER or LIVE stands beside the title of each card."""
+    text = page(plausible(150, mode=mode))
+    titles = re.findall(r"<h2>(.+?)</h2>", text)
+    assert len(titles) == (7 if mode == "PAPER" else 8)
+    assert all(f">{mode}</span>" in title for title in titles)
+    other = {"PAPER": "LIVE", "LIVE": "PAPER"}[mode]
+    assert other not in text
+
+
+def test_the_verdict_is_on_top() -> None:
+    """Before any picture stands what to think of it all, and the way still to go."""
+    text = page(history(settled()))
+    assert text.index("NOT ENOUGH DATA") < text.index("<svg")
+    assert "1 of 160 wins" in text
+    assert 'class="card whole verdict not-enough-data"' in text
+
+
+def test_other_groups_are_folded() -> None:
+    """The latest group is open, each other one can be unfolded."""
+    text = page(both())
+    assert text.count('<details class="group">') == 1
+    assert text.count('<section class="group">') == 1
+
+
+def test_an_empty_ledger_is_a_page() -> None:
+    """It says that there is nothing yet, and what to expect."""
+    text = page(history())
+    assert "No market is in the ledger yet." in text
+    assert "nobody else competes" in text
+
+
+def test_a_market_measured_nowhere_draws_no_curve() -> None:
+    """Pictures without data say so instead of showing a line at 0."""
+    text = page(history(market()))
+    assert text.count("nothing measured yet") == 4
+    assert 'class="band"' not in text
+
+
+# -- pictures --
+
+
+def test_a_curve_lies_where_its_values_are() -> None:
+    """Each dot stands at its share of the axis, which ends above every interval."""
+    moments = only(plausible(300)).availability
+    text = availability(moments, 1000.0, width=1040, class_="wide")
+    dots = re.findall(r'<circle class="dot" cx="([\d.]+)" cy="([\d.]+)"', text)
+    highest = max(m.buyable.interval[1] for m in moments if m.buyable.interval)
+    top = next(n for n in (0.04, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if highest <= n)
+    frame = Frame(1040, 300, len(moments) - 1, (0, top))
+    wanted = [
+        (frame.x(n), frame.y(moment.buyable.share or 0))
+        for n, moment in enumerate(moments)
+    ]
+    assert [(float(x), float(y)) for x, y in dots] == wanted
+    assert frame.y(0) == 300 - Frame.bottom
+    assert frame.y(top) == Frame.top
+
+
+@pytest.mark.parametrize(
+    ("trigger_ms", "shown"), [(1000.0, True), (45_000.0, True), (None, False)]
+)
+def test_the_trigger_is_marked(trigger_ms: float | None, *, shown: bool) -> None:
+    """Where the order leaves, if that is known and on the axis."""
+    moments = only(plausible(50)).availability
+    text = availability(moments, trigger_ms, width=420, class_="narrow")
+    assert ("trigger" in text) is shown
+    assert "trigger" not in availability(moments, 70_000.0, width=420, class_="")
+
+
+def test_text_is_escaped_unless_it_is_markup() -> None:
+    """Elements are put together without quoting twice, or never."""
+    inner = element("b", "1 < 2 & 3", title='"q"')
+    assert inner == '<b title="&quot;q&quot;">1 &lt; 2 &amp; 3</b>'
+    assert element("p", inner, "<i>") == f"<p>{inner}&lt;i&gt;</p>"
+    assert element("br") == "<br>"
+    assert isinstance(together("a", inner), Markup)
