@@ -34,15 +34,16 @@ _LEADS_TO_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_json(report: Report) -> str:
-    """One object: ``markets``, a row each, and ``summary``, with a group each."""
+    """One object: ``markets``, a line each, and ``summary``, with a group each."""
     summary = {
         "generated_at": instant(report.generated_at),
         "since": instant(report.since),
         "mode": report.mode,
         "groups": [summary_of(group) for group in report.groups],
     }
-    markets = [_market(group, row) for group, row in _rows(report)]
-    return json.dumps({"markets": markets, "summary": summary}, indent=2) + "\n"
+    lines = [json.dumps(_market(group, row)) for group, row in _rows(report)]
+    markets = ",\n".join(lines)
+    return f'{{"markets": [\n{markets}\n],\n"summary": {json.dumps(summary)}}}\n'
 
 
 def as_csv(report: Report) -> str:

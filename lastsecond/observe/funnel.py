@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from lastsecond.history import MarketRecord
 from lastsecond.orders import State
+from lastsecond.reasons import SkipReason
 
 
 class Stage(IntEnum):
@@ -52,15 +53,17 @@ _MAY_HAVE_LEFT = {
     *(State.SENT, State.UNCERTAIN, State.MATCHED, State.FILLED, State.REVERTED),
     *(State.KILLED, State.REJECTED, State.SETTLED),
 }
-_REACHED = {
-    "no_favourite": Stage.HEALTHY,
-    "no_ask": Stage.FAVOURITE,
-    "above_cap": Stage.FAVOURITE,
-    "not_enough_depth": Stage.WITHIN_CAP,
-    **dict.fromkeys(
-        ("not_armed", "halted", "clock_unknown", "clock_off", "loop_lag", "known"),
-        Stage.DEEP_ENOUGH,
-    ),
+_REACHED: dict[str, Stage] = {
+    SkipReason.NO_FAVOURITE: Stage.HEALTHY,
+    SkipReason.NO_ASK: Stage.FAVOURITE,
+    SkipReason.ABOVE_CAP: Stage.FAVOURITE,
+    SkipReason.NOT_ENOUGH_DEPTH: Stage.WITHIN_CAP,
+    SkipReason.NOT_ARMED: Stage.DEEP_ENOUGH,
+    SkipReason.HALTED: Stage.DEEP_ENOUGH,
+    SkipReason.CLOCK_UNKNOWN: Stage.DEEP_ENOUGH,
+    SkipReason.CLOCK_OFF: Stage.DEEP_ENOUGH,
+    SkipReason.LOOP_LAG: Stage.DEEP_ENOUGH,
+    SkipReason.KNOWN: Stage.DEEP_ENOUGH,
 }
 """How far a watched market came that was skipped for this reason; else WATCHED."""
 
