@@ -131,8 +131,9 @@ class MarketView:
 
     def _scene(self, token: TokenId, limit: int, at: int, lead: int) -> Scene:
         book, age = self.books[token].leading, self.age(at)
+        newest = max(other.leading.timestamp for other in self.books.values())
         return Scene(
-            at=book.timestamp * MILLISECOND or at + lead,
+            at=newest * MILLISECOND or at + lead,
             known_at=at + lead - (age or 0),
             fault=self.fault(at) or "",
             asks=tuple(book.asks_within(limit)),

@@ -35,6 +35,9 @@ STANDS_AFTER = NANOSECONDS
 TRADED_WITHIN = 2 * NANOSECONDS
 """Ns after matching within which the tape bears a paper fill out."""
 
+LATE_FRAMES = NANOSECONDS // 2
+"""Ns that frames may be late: what they say of the matching moment is waited for."""
+
 _COARSE_TICK = 10_000
 _BUDGET = 5.0
 _BAD_REQUEST = 400
@@ -51,7 +54,8 @@ class _Sent:
     refusal: Rejected | None
     sent_at: int
     matched_at: int
-    one_way: int
+    delay: int
+    """What a moment's frames take to be here."""
 
 
 class PaperTicket:
@@ -89,7 +93,7 @@ class PaperTicket:
             venue.refusal(order, trail.first.tick),
             sent_at=now,
             matched_at=now + one_way + hold,
-            one_way=one_way,
+            delay=one_way + LATE_FRAMES,
         )
         venue.in_flight.add(order.order_id)
         return self._sent
@@ -104,7 +108,7 @@ class PaperTicket:
         if sent is None:
             return []
         until = sent.trail.until or self._venue.clock.now()
-        seen = until - sent.one_way
+        seen = until - sent.delay
         found = [_estimate(Figure.OPTIMISTIC, sent, sent.trail.first, sent.sent_at)]
         if seen < sent.matched_at:
             return found
@@ -127,7 +131,7 @@ class PaperTicket:
             self._venue.in_flight.discard(self._sent.order.order_id)
 
     async def _matched(self, sent: _Sent) -> Result:
-        await self._venue.clock.sleep_until(sent.matched_at + sent.one_way)
+        await self._venue.clock.sleep_until(sent.matched_at + sent.delay)
         end = _end(sent, sent.trail.at(sent.matched_at))
         return self._venue.pay(sent.order, end) if isinstance(end, Fill) else end
 

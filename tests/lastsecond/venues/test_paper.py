@@ -197,14 +197,16 @@ async def test_fees_that_are_not_known_are_no_zero(answer: bytes, told: str) -> 
 
 @live
 async def test_a_fill_is_known_when_the_moments_frames_have_come() -> None:
-    """Matched after the way there and the hold; seen another way back later."""
+    """Matched after way and hold; late frames still count for their own moment."""
     bench = Bench()
     ticket = await bench.ticket()
     answer = asyncio.ensure_future(ticket.fire(UP, bench.sight))
-    await bench.clock.sleep_until(MATCHED + ONE_WAY - MS)
+    await bench.clock.sleep_until(MATCHED + ONE_WAY + 400 * MS)
     assert not answer.done()
-    assert await answer == THERE
-    assert bench.clock.now() == MATCHED + ONE_WAY
+    bench.show(189, [(960_000, 100 * MICRO)])
+    bench.show(191, [])
+    assert await answer == Fill(5_208_333, 4_999_999)
+    assert bench.clock.now() == MATCHED + ONE_WAY + 500 * MS
 
 
 @live
@@ -212,7 +214,7 @@ async def test_a_market_that_holds_nobody_back() -> None:
     """Without itode there is no hold."""
     bench = Bench(terms(itode=...))
     await (await bench.ticket()).fire(UP, bench.sight)
-    assert bench.clock.now() == START + 2 * ONE_WAY
+    assert bench.clock.now() == START + 2 * ONE_WAY + 500 * MS
 
 
 @pytest.mark.parametrize(
