@@ -166,6 +166,14 @@ def test_a_cell_is_no_formula() -> None:
     assert line["pnl"] == "-5.006999"
 
 
+def test_a_moment_of_another_version_has_no_column() -> None:
+    """A sample at an offset that is not measured any more is in JSON alone."""
+    row = market(observation=observation([sample(-45_000), sample(-1000)]))
+    (line,) = lines(history(row))
+    assert list(line) == columns()
+    assert [shot["offset_ms"] for shot in row_of(row)["samples"]] == [-45_000, -1000]
+
+
 def test_a_comma_or_a_newline_stays_in_its_cell() -> None:
     """Text with the signs of CSV comes back as it was."""
     row = sent(state=State.KILLED, reason='a, "b"\nc', side=Outcome.DOWN)

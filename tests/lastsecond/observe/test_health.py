@@ -51,6 +51,19 @@ def test_health_is_counted_from_the_rows(found: History) -> None:
         assert (health.answers.n if health.answers else 0) == len(answers)
 
 
+def test_times_are_told_by_nearest_rank() -> None:
+    """Of ten answers of 1 to 10 ms: the fifth, the ninth and the last."""
+    rows = [sent(n) for n in range(10)]
+    rows = [
+        replace(row, answered_at=(row.sent_at or 0) + (10 - n) * MS)
+        for n, row in enumerate(rows)
+    ]
+    answers = only(history(*rows)).health.answers
+    assert answers
+    assert answers.n == 10
+    assert (answers.p50, answers.p90, answers.most) == (5 * MS, 9 * MS, 10 * MS)
+
+
 def test_nothing_is_late_without_a_trigger() -> None:
     """Where TRIGGER_SECONDS is not known, no timing is made up."""
     for odd in ({}, {"TRIGGER_SECONDS": "soon"}):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from lastsecond.history import History
-from lastsecond.observe.charts import Frame, availability
+from lastsecond.observe.charts import Frame, availability, equity
 from lastsecond.observe.markup import Markup, element, together
 from lastsecond.observe.page import as_html
 from lastsecond.observe.report import build
@@ -23,6 +23,7 @@ from tests.lastsecond.observe.chromium import (
     open_page,
 )
 from tests.lastsecond.observe.histories import (
+    MICRO,
     NOW,
     histories,
     history,
@@ -265,8 +266,26 @@ def test_a_curve_lies_where_its_values_are() -> None:
         for n, moment in enumerate(moments)
     ]
     assert [(float(x), float(y)) for x, y in dots] == wanted
+    bounds = [m.buyable.interval or (0, 0) for m in moments]
+    over = [(frame.x(n), frame.y(high)) for n, (_, high) in enumerate(bounds)]
+    under = [(frame.x(n), frame.y(low)) for n, (low, _) in enumerate(bounds)]
+    band = "L".join(f"{x:g} {y:g}" for x, y in [*over, *reversed(under)])
+    assert f'<path d="M{band}Z" class="band">' in text
     assert frame.y(0) == 300 - Frame.bottom
     assert frame.y(top) == Frame.top
+
+
+def test_a_long_curve_is_thinned_and_ends_where_it_ends() -> None:
+    """However many markets there are, the last point is the last sum."""
+    points = only(history(*(settled(n) for n in range(1500)))).equity
+    text = equity(points)
+    (path,) = re.findall(r'<path d="M([^"]+)" class="curve realistic"', text)
+    steps = path.split("L")
+    assert len(steps) == 601
+    last = points[-1].sums["realistic"] / MICRO
+    frame = Frame(500, 250, 600, (0, 150))
+    assert steps[-1] == f"{frame.x(600):g} {frame.y(last):g}"
+    assert "1500 markets" in text
 
 
 @pytest.mark.parametrize(
