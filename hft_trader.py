@@ -19,7 +19,7 @@ from lastsecond import money
 from lastsecond.errors import FeedError
 from lastsecond.history import MarketStatus
 from lastsecond.market import NANOSECONDS, ConditionId, Outcome, TokenId
-from lastsecond.measure import Measurement
+from lastsecond.measure import LINGER, Measurement
 from lastsecond.orders import Intent, State
 from lastsecond.ports import Gap, MarketStream, World
 from lastsecond.purchase import Purchase
@@ -279,7 +279,7 @@ class LastSecondTrader:
             ]
             await self._act_in_time()
             group.create_task(self._purchase.follow())
-            await self._until_or(self._until, self._resolved)
+            await self._until_or(self._until + LINGER, self._resolved)
             for task in helpers:
                 task.cancel()
             await self._hang_up()

@@ -19,6 +19,9 @@ from lastsecond.view import MarketView
 BESIDE = 2 * MILLISECOND
 """How long after its moment a sample is taken: the trigger comes first."""
 
+LINGER = 2 * BESIDE
+"""For how long the watching goes on after its end, for the last sample."""
+
 LATEST = 100 * MILLISECOND
 """A sample that could be taken only this late is none."""
 

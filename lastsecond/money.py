@@ -5,6 +5,7 @@ tick is 0.0001, so every price is a whole number of micros.
 """
 
 from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 
 MICRO = 1_000_000
@@ -98,12 +99,13 @@ _FEE_GRAIN = 10
 def fee(shares: int, price: int, rate: int) -> int:
     """A taker's fee: shares x rate x p x (1 - p), micros, on top of the spend.
 
-    To the nearest 0.00001 and at least that, unless the rate is nothing (docs of July
-    2026; whether it is rounded or floored is in dispute, docs/exchange.md). ``rate`` is
-    the market's own in micros: 70000 is the 0.07 of crypto markets since July 2026.
+    To the nearest 0.00001, a half to the even one, and at least that unless the rate is
+    nothing (docs of July 2026; rounded or floored is in dispute, docs/exchange.md).
+    ``rate`` is the market's own in micros: 70000 is the 0.07 of crypto markets since
+    July 2026.
     """
     if not rate:
         return 0
     exact = shares * rate * price * (MICRO - price)
-    grain = _FEE_GRAIN * MICRO**3
-    return max((2 * exact + grain) // (2 * grain), 1) * _FEE_GRAIN
+    grains = round(Fraction(exact, _FEE_GRAIN * MICRO**3))
+    return max(grains, 1) * _FEE_GRAIN

@@ -19,7 +19,7 @@ from lastsecond.market import NANOSECONDS, Outcome
 from lastsecond.orders import Killed, Uncertain
 from lastsecond.reasons import SkipReason
 from tests.fakes import FakeSource, Parameters, on_jumping_loop
-from tests.scripted import RecordingVenue, ScriptedStream, fake_world
+from tests.scripted import MemoryLedger, RecordingVenue, ScriptedStream, fake_world
 
 CLOSE = 1_795_653_900
 START = CLOSE - 60
@@ -113,6 +113,7 @@ class Market:
     ) -> None:
         self.clock = LoopClock(START * NANOSECONDS)
         self.venue = venue or RecordingVenue()
+        self.ledger = MemoryLedger()
         self.source = FakeSource(self._answer)
         self._rest = rest
         scripts = {"btc/yes": yes, "btc/no": yes if no is None else no}
@@ -129,6 +130,7 @@ class Market:
             source=self.source,
             new_stream=lambda name, _: self.streams[name],
             venue=self.venue,
+            ledger=self.ledger,
         )
         self.trader = LastSecondTrader(
             CONDITION,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lastsecond.money import MICRO, decimal, from_decimal, micros, text
+from lastsecond.money import MICRO, decimal, fee, from_decimal, micros, signed, text
 
 AMOUNTS = st.integers(0, 10**15)
 
@@ -76,3 +76,49 @@ def test_a_decimal_finer_than_a_micro_is_refused() -> None:
 def test_shows_an_amount_to_a_reader(amount: int, places: int, shown: str) -> None:
     """At least the asked places are shown, and more only where they are needed."""
     assert text(amount, places) == shown
+
+
+CRYPTO = 70_000
+"""The rate of crypto markets since July 2026, micros."""
+
+
+@pytest.mark.parametrize(
+    ("price", "share", "dollar", "five", "even"),
+    [
+        ("0.999", ["0.00007"], ["0.00007"], ["0.00034", "0.00035"], "0.99907"),
+        ("0.99", ["0.00069"], ["0.00070"], ["0.00346", "0.00347"], "0.99069"),
+        ("0.97", ["0.00204"], ["0.0021"], ["0.01018"], "0.97204"),
+        ("0.95", ["0.00332", "0.00333"], ["0.0035"], ["0.01662", "0.01663"], "0.95333"),
+        ("0.90", ["0.00630"], ["0.0070"], ["0.0315"], "0.90630"),
+        ("0.50", ["0.01750"], ["0.0350"], ["0.0875"], "0.51750"),
+    ],
+)
+def test_the_fees_of_the_table(
+    price: str, share: list[str], dollar: list[str], five: list[str], even: str
+) -> None:
+    """As docs/exchange.md has them: a share, a fill for $1, five shares, break-even."""
+    at = micros(price)
+    assert fee(MICRO, at, CRYPTO) in [micros(each) for each in share]
+    assert fee(5 * MICRO, at, CRYPTO) in [micros(each) for each in five]
+    for_a_dollar = Decimal(fee(MICRO * MICRO // at, at, CRYPTO)) / MICRO
+    assert for_a_dollar in [
+        Decimal(each).quantize(Decimal("0.00001")) for each in dollar
+    ] or round(for_a_dollar, 4) in [Decimal(each) for each in dollar]
+    # a break-even of 100 shares, so that the fee's own rounding does not show
+    spent = 100 * at + fee(100 * MICRO, at, CRYPTO)
+    assert abs(Decimal(spent) / 100 / MICRO - Decimal(even)) <= Decimal("0.00001")
+
+
+def test_no_rate_no_fee_and_never_less_than_a_grain() -> None:
+    """A market without fees charges none; one with them, at least 0.00001."""
+    assert fee(5 * MICRO, 990_000, 0) == 0
+    assert fee(1, 990_000, CRYPTO) == 10
+    assert fee(5 * MICRO, 990_000, 35_000) == 1_730
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"), [(33_000, "+0.033"), (0, "+0.00"), (-1_000_000, "-1.00")]
+)
+def test_a_gain_has_its_sign(amount: int, told: str) -> None:
+    """Whoever reads a result sees at once which way it went."""
+    assert signed(amount) == told
