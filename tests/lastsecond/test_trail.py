@@ -142,9 +142,12 @@ def test_a_view_is_followed() -> None:
     assert (later.asks, later.best_ask) == ((), 995_000)
     assert later.at == round((CLOSE - 1.5) * NANOSECONDS)
     pair = decode(books("0.97", "0.04", 1)).events
-    view.take(pair[:1], 0, at=40)
-    assert trail.at((CLOSE - 1) * NANOSECONDS).fault == "half_updated"
-    assert trail.at(round((CLOSE - 1.2) * NANOSECONDS)).fault == ""
+    for half in (pair[:1], pair[1:], pair[:1]):
+        view.take(half, 0, at=40)
+    assert trail.at((CLOSE - 1) * NANOSECONDS).fault == ""
+    view.take(decode(books("0.96", "0.05", 0.5)).events[:1], 0, at=45)
+    assert trail.at(CLOSE * NANOSECONDS).fault == "half_updated"
+    assert trail.at(round((CLOSE - 0.6) * NANOSECONDS)).fault == ""
     view.forget(0, at=50)
     view.forget(1, at=60)
     assert trail.at((CLOSE + 1) * NANOSECONDS).fault == "no_book"
