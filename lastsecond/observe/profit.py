@@ -49,7 +49,7 @@ class FigureProfit:
     orders: int
     counts: Mapping[Standing, int]
     profit: int | None
-    """Of those KNOWN, None where there are none."""
+    """Of those KNOWN; 0 where none was filled, None where nothing can be said."""
 
     @property
     def filled(self) -> int:
@@ -246,7 +246,8 @@ def _figure(name: str, sent: Sequence[MarketRecord]) -> FigureProfit:
     results = [result_of(market, name) for market in sent]
     counts = Counter(result.standing for result in results)
     known = [result.profit for result in results if result.profit is not None]
-    return FigureProfit(name, len(sent), counts, sum(known) if known else None)
+    told = known or counts[Standing.NOT_FILLED]  # what was not bought brought nothing
+    return FigureProfit(name, len(sent), counts, sum(known) if told else None)
 
 
 def equity_of(mode: str, markets: Sequence[MarketRecord]) -> tuple[Equity, ...]:
