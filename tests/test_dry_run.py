@@ -14,6 +14,7 @@ from lastsecond.clock import SystemClock
 from lastsecond.feed import Subscription
 from lastsecond.http import HttpSource
 from lastsecond.market import NANOSECONDS, Asset, Interval, Outcome, Window
+from lastsecond.orders import Fill, Killed
 from lastsecond.ports import World
 from lastsecond.sim import SimMarket, SimulatedExchange
 from lastsecond.venues.paper import PaperVenue
@@ -289,3 +290,80 @@ async def test_a_market_without_sockets_is_left_to_the_next_poll(
         await running
     [line] = decisions(caplog)
     assert "buy outcome=Up ask=0.900" in line
+
+
+def ends(world: World) -> dict[str, object]:
+    """What each figure makes of the one order."""
+    assert isinstance(world.ledger, MemoryLedger)
+    [estimates] = world.ledger.estimates.values()
+    return {estimate.figure.value: estimate.result for estimate in estimates}
+
+
+async def test_an_ask_that_vanishes_100_ms_after_the_decision(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Over real sockets: bought by the optimist, killed in what is booked."""
+    async with exchange_with(4, [btc()]) as (_, world, [market]):
+        show(market, "0.95", "0.93")
+        settings = replace(SETTINGS, watch_after=2.5)
+        running = asyncio.create_task(
+            TradingBotRunner(world, settings, once=True).run()
+        )
+        await at(world, 0.9)
+        show(market, None, "0.93")
+        await running
+    assert ends(world) == {
+        "optimistic": Fill(5_263_157, 4_999_999),
+        "realistic": Killed("no ask"),
+        "pessimistic": Killed("no ask"),
+    }
+    killed = f'ORDER {market.slug} killed mode=PAPER reason="no ask" '
+    assert any(message.startswith(killed) for message in caplog.messages)
+
+
+async def test_an_ask_that_others_take_right_after(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Gone a second later, but the tape shows that it was sold: all figures fill."""
+    async with exchange_with(4, [btc()]) as (_, world, [market]):
+        show(market, "0.95", "0.93")
+        settings = replace(SETTINGS, watch_after=2.5)
+        running = asyncio.create_task(
+            TradingBotRunner(world, settings, once=True).run()
+        )
+        await at(world, 0.5)
+        market.trade(Outcome.UP, "BUY", "0.95", "100")
+        await running
+    assert ends(world) == dict.fromkeys(
+        ("optimistic", "realistic", "pessimistic"), Fill(5_263_157, 4_999_999)
+    )
+
+
+async def test_a_market_is_measured_whether_it_is_bought_or_not() -> None:
+    """Samples around the close, over real sockets, to the end or the result."""
+    windows = [btc(), Window(Asset.ETH, Interval.FIVE_MINUTES, CLOSE - 300)]
+    async with exchange_with(4, windows) as (_, world, markets):
+        bought, dear = markets
+        show(bought, "0.95", "0.93")
+        show(dear, None, "0.99")
+        settings = replace(SETTINGS, watch_after=1.5)
+        running = asyncio.create_task(
+            TradingBotRunner(world, settings, once=True).run()
+        )
+        await at(world, -0.5)
+        dear.wipe()
+        dear.resolve(Outcome.UP)
+        await running
+    assert isinstance(world.ledger, MemoryLedger)
+    offsets = (-3_000, -2_000, -1_000, -500, -200)
+    seen = world.ledger.observations[bought.condition_id]
+    assert [s.offset_ms for s in seen.samples if s.offset_ms > -3_500] == [
+        *offsets,
+        1_000,
+    ]
+    assert all(sample.fillable and not sample.fault for sample in seen.samples)
+    unsold = world.ledger.observations[dear.condition_id]
+    assert [s.offset_ms for s in unsold.samples][-5:] == [*offsets]
+    assert not any(sample.fillable for sample in unsold.samples)
+    assert {sample.favourite for sample in unsold.samples} == {Outcome.UP}
+    assert (unsold.heard, seen.heard) == (dear.token(Outcome.UP), "")

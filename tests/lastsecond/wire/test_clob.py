@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lastsecond.errors import WireError
-from lastsecond.wire.clob import decode_book, decode_time
+from lastsecond.wire.clob import MarketTerms, decode_book, decode_terms, decode_time
 
 RECORDED = (Path(__file__).parents[2] / "data" / "wire" / "clob_book.json").read_bytes()
 
@@ -74,3 +74,49 @@ def test_any_answer_is_a_value_or_a_wire_error(body: bytes) -> None:
         decode_book(body)
     with suppress(WireError):
         decode_time(body)
+
+
+@pytest.mark.parametrize(
+    ("fields", "terms"),
+    [
+        ('"fd": {"r": 0.07, "e": 1, "to": true}, "itode": true', (70_000, True)),
+        ('"fd": {"r": 0.072, "e": 1.0}', (72_000, False)),
+        ('"fd": {"r": 0, "e": 1}, "itode": false', (0, False)),
+        ('"fd": null, "itode": true', (None, True)),
+        ('"itode": true', (None, True)),
+        ('"fd": {"r": 0.07, "e": 2}, "itode": true', (None, True)),
+        ('"fd": {"r": 1.5, "e": 1}', (None, False)),
+        ('"fd": {"r": -0.07, "e": 1}', (None, False)),
+    ],
+)
+def test_reads_a_market_s_fees(fields: str, terms: tuple[int | None, bool]) -> None:
+    """The rate exactly, None where the schedule is not one that is known; the hold."""
+    body = f'{{"c": "0xAB", "mts": 0.01, {fields}}}'.encode()
+    assert decode_terms(body, "0xab") == MarketTerms(*terms)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"error": "market not found"}',
+        b'{"c": "0xcd", "fd": {"r": 0.07}}',
+        b'{"c": "0xab", "fd": {"r": "much"}}',
+        b'{"c": "0xab", "fd": {"r": 0.0712345678}}',
+        b'{"c": "0xab", "itode": "yes"}',
+    ],
+)
+def test_refuses_what_is_no_market(body: bytes) -> None:
+    """A page, an error, another market's terms or a bad rate raises WireError."""
+    with pytest.raises(WireError):
+        decode_terms(body, "0xab")
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_break_the_reading_of_terms(body: bytes) -> None:
+    """Whatever arrives is terms or a WireError."""
+    with suppress(WireError):
+        decode_terms(body, "0xab")

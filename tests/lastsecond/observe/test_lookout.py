@@ -1,0 +1,171 @@
+"""A run is looked at from memory, and not in a market's last seconds."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from lastsecond.clock import LoopClock
+from lastsecond.errors import LedgerError
+from lastsecond.history import Day, MarketStatus
+from lastsecond.market import NANOSECONDS
+from lastsecond.observe.lookout import Lookout, watched
+from tests.fakes import FakeSource, on_jumping_loop
+from tests.scripted import MemoryLedger, fake_world
+from tests.test_hft_trader import CLOSE, Market, books
+
+START = datetime(2026, 11, 26, 23, 59, tzinfo=UTC)
+
+
+class CountingLedger(MemoryLedger):
+    """Knows one day's figures, and remembers since when it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+        self.broken = False
+
+    async def day(self, since: int) -> Day:
+        self.asked.append(since)
+        if self.broken:
+            raise LedgerError("locked")
+        return Day(orders=len(self.asked), fills=2, result=-5_000_000)
+
+
+@dataclass
+class Trader:
+    end_time: datetime
+
+    def status(self) -> MarketStatus:
+        return MarketStatus(
+            ticker="btc", state="watching", close_at=0, ask_up=Decimal("0.9")
+        )
+
+
+@dataclass
+class Runner:
+    traders: dict[str, Trader] = field(default_factory=dict)
+    next_poll: int | None = None
+
+
+def lookout(runner: Runner, ledger: CountingLedger) -> tuple[Lookout, LoopClock]:
+    clock = LoopClock(int(START.timestamp()) * NANOSECONDS)
+    world = fake_world(
+        clock,
+        source=FakeSource(lambda *_: pytest.fail("it asks nobody")),
+        new_stream=lambda *_: pytest.fail("nor listens"),
+        ledger=ledger,
+    )
+    return Lookout(world, runner), clock
+
+
+def test_what_a_run_shows() -> None:
+    """Mode, day, next look and every market that it has."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        runner = Runner({"a": Trader(START)}, next_poll=7)
+        seen, clock = lookout(runner, CountingLedger())
+        status = seen.status()
+        assert (status.mode, status.now) == ("PAPER", clock.now())
+        assert (status.orders, status.today, status.next_poll) == (0, 0, 7)
+        assert (status.clock_offset_ms, status.halted) == (None, None)
+        assert [market.ticker for market in status.markets] == ["btc"]
+
+    live()
+
+
+@pytest.mark.parametrize(
+    ("left", "busy"), [(3.5, False), (3, True), (0.5, True), (0, True), (-1, False)]
+)
+def test_the_last_seconds_belong_to_the_market(left: float, busy: bool) -> None:
+    """From three seconds before a close to the close, nothing else is done."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        end = START + timedelta(seconds=10)
+        seen, clock = lookout(Runner({"a": Trader(end)}), CountingLedger())
+        await clock.sleep(10 - left)
+        assert seen.busy() is busy
+
+    live()
+
+
+def test_the_day_is_counted_now_and_then() -> None:
+    """From midnight UTC, also over it; a ledger that cannot be read leaves the last."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        ledger = CountingLedger()
+        seen, clock = lookout(Runner(), ledger)
+        counting = asyncio.create_task(seen.count())
+        await clock.sleep(15)
+        assert seen.status().orders == 2
+        ledger.broken = True
+        await clock.sleep(60)
+        assert (seen.status().orders, seen.status().today) == (2, -5_000_000)
+        counting.cancel()
+        midnight = int(datetime(2026, 11, 26, tzinfo=UTC).timestamp()) * NANOSECONDS
+        assert ledger.asked[0] == midnight
+        assert ledger.asked[-1] == midnight + 86_400 * NANOSECONDS
+
+    live()
+
+
+def test_without_a_board_nothing_is_done() -> None:
+    """A pipe has no board: no task, no question."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        ledger = CountingLedger()
+        clock = LoopClock(0)
+        world = fake_world(
+            clock,
+            source=FakeSource(lambda *_: pytest.fail("it asks nobody")),
+            new_stream=lambda *_: pytest.fail("nor listens"),
+            ledger=ledger,
+        )
+        async with watched(None, world, Runner()):
+            await clock.sleep(60)
+        assert ledger.asked == []
+
+    live()
+
+
+def test_what_a_trader_shows() -> None:
+    """Its state from discovery to its end, asks, favourite and depth under the cap."""
+    states = []
+
+    @on_jumping_loop
+    async def live() -> None:
+        market = Market(
+            [(50, books("0.95", "0.07", 50)), (2, books("0.95", "0.07", 2))]
+        )
+        states.append(market.trader.status().state)
+        running = asyncio.create_task(market.trader.run())
+        for before_close in (49, 10, 0.5, -1):
+            await market.until(before_close)
+            states.append(market.trader.status().state)
+        status = market.trader.status()
+        assert (status.ask_up, status.ask_down) == (Decimal("0.95"), Decimal("0.07"))
+        assert (status.favourite, status.depth) == ("Up", 95_000_000)
+        assert status.close_at == CLOSE * NANOSECONDS
+        assert status.book_age_ms == 3_000
+        await running
+
+    live()
+    assert states == ["discovered", "watching", "armed", "filled", "filled"]
+
+
+def test_a_market_that_was_skipped_shows_why() -> None:
+    """The reason stands where the state stood."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        dear = Market([(2, books("0.995", "0.01", 2))])
+        await dear.trader.run()
+        assert dear.trader.status().state == "above_cap"
+
+    live()
