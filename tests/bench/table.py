@@ -1,9 +1,10 @@
 """What every measurement here shares: figures, percentiles, one table, one file."""
 
+import argparse
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 
@@ -30,10 +31,88 @@ class Figure:
     ratio_p90: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a ratio must, and should, be at most (or ``at_least``)."""
+
+    must: float
+    aim: float
+    at_least: bool = False
+    slack: float = 1
+    """How much worse than ``must`` still passes."""
+
+    def of(self, *, short: bool) -> "Bound":
+        """The bound of a short run, which half of it passes."""
+        return replace(self, slack=2) if short else self
+
+    def met(self, ratio: float) -> bool:
+        """Whether ``ratio`` passes."""
+        if self.at_least:
+            return ratio >= self.must / self.slack
+        return ratio <= self.must * self.slack
+
+    def text(self, ratio: float) -> str:
+        """As a person writes it."""
+        return f"{'>=' if self.at_least else '<='} {ratio:g}x"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One measurement's table."""
+
+    title: str
+    figures: Sequence[Figure]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every bound was met."""
+        return all(figure.ok is not False for figure in self.figures)
+
+
+def command(name: str, run: Callable[..., Result]) -> int:
+    """Run ``run(short=...)`` as the command line says; the exit status, 1: missed."""
+    options = argparse.ArgumentParser(prog=f"python -m tests.bench.{name}")
+    options.add_argument("--short", action="store_true", help="fewer rounds, 15 s")
+    options.add_argument("--json", type=Path, help="where to write the figures")
+    chosen = options.parse_args()
+    result = run(short=chosen.short)
+    print_table(result.title, result.figures)
+    if chosen.json:
+        write_json(chosen.json, result.figures)
+    return 0 if result.ok else 1
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that ``share`` (0 to 1) of all are at or under."""
     ordered = sorted(values)
     return ordered[max(math.ceil(len(ordered) * share) - 1, 0)]
+
+
+def alone(what: str, values: Sequence[float], unit: str = "µs") -> Figure:
+    """Median and p90 of what others are held against."""
+    middle, high = percentile(values, 0.5), percentile(values, 0.9)
+    return Figure(what, len(values), middle, unit, p90=high)
+
+
+def compared(
+    what: str,
+    values: Sequence[float],
+    against: str,
+    others: Sequence[float],
+    bound: Bound | None = None,
+) -> Figure:
+    """Median and p90 in µs to those of ``others``; ``bound`` is asked of both."""
+    figure = alone(what, values)
+    ratios = [percentile(values, s) / percentile(others, s) for s in (0.5, 0.9)]
+    figure = replace(figure, against=against, ratio=ratios[0], ratio_p90=ratios[1])
+    if bound is None:
+        return figure
+    return replace(
+        figure,
+        must=bound.text(bound.must),
+        aim=bound.text(bound.aim),
+        ok=all(map(bound.met, ratios)),
+    )
 
 
 def print_table(title: str, figures: Sequence[Figure]) -> None:
