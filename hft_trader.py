@@ -267,6 +267,7 @@ class LastSecondTrader:
             until=self._until,
             cap=self._cap,
             spend=self._spend,
+            blocked=self._world.blocked,
         )
         arm_at = self._trigger - round(self._settings.arm_seconds * NANOSECONDS)
         async with asyncio.TaskGroup() as group:
@@ -278,6 +279,7 @@ class LastSecondTrader:
                 group.create_task(measurement.run()),
             ]
             await self._act_in_time()
+            measurement.closed()
             group.create_task(self._purchase.follow())
             await self._until_or(self._until + LINGER, self._resolved)
             for task in helpers:

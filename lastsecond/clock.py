@@ -51,6 +51,10 @@ class SystemClock:
         """Nanoseconds that never go back, for ages and intervals only."""
         return time.monotonic_ns()
 
+    def cpu(self) -> int:
+        """Nanoseconds that this program's threads have computed."""
+        return time.process_time_ns()
+
     async def sleep(self, seconds: float) -> None:
         """Wait; cancelling is safe."""
         await asyncio.sleep(seconds)

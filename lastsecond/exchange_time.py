@@ -23,6 +23,9 @@ from lastsecond.wire import clob
 QUIET_LEAD = 6 * NANOSECONDS
 """How long before a trigger the exchange's time is left unasked."""
 
+NEAR = 10 * NANOSECONDS
+"""How long before a close nothing may hold up the event loop."""
+
 UNCERTAINTY_LIMIT = 250_000_000
 """Nanoseconds by which the offset may be off and still counts as known."""
 
@@ -62,6 +65,11 @@ class Calendar:
         """Wait until no market is in its last seconds."""
         while self.quiet():  # noqa: ASYNC110  there is no event but time
             await asyncio.sleep(_LOOK)
+
+    def near(self) -> bool:
+        """Whether some market closes within NEAR."""
+        now = self.now()
+        return any(0 <= close - now <= NEAR for close in self._closes)
 
     def quiet(self) -> bool:
         """Whether some market is in its last seconds: no request but its order."""

@@ -51,6 +51,8 @@ class Observation:
     silent_ms: int
     """Without data from either socket for more than a second, added up."""
     reconnects: int
+    blocked_us: int | None = None
+    """The longest that this program held up its event loop in the last 10 s."""
     heard: str
     """The winning token by the stream's market_resolved; "" when it did not come."""
     samples: tuple[Sample, ...]

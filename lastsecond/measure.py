@@ -22,6 +22,9 @@ BESIDE = 2 * MILLISECOND
 LINGER = 2 * BESIDE
 """For how long the watching goes on after its end, for the last sample."""
 
+LAST_SECONDS = 10.0
+"""Seconds before a close in which nothing may hold up the event loop."""
+
 LATEST = 100 * MILLISECOND
 """A sample that could be taken only this late is none."""
 
@@ -39,8 +42,12 @@ class Measurement:
         until: int,
         cap: int,
         spend: int,
+        blocked: Callable[[float], int | None] = lambda _: None,
     ) -> None:
-        """Begin; ``until`` (Unix ns) is when the market is watched no longer."""
+        """Begin; ``until`` (Unix ns) is when the market is watched no longer.
+
+        ``blocked(seconds)`` is the longest that the loop was held up of late, ns.
+        """
         self._view = view
         self._streams = streams
         self._clock = clock
@@ -51,6 +58,12 @@ class Measurement:
         self._began = clock.now()
         self._began_at = clock.monotonic()
         self._samples: list[Sample] = []
+        self._read_blocked = blocked
+        self._blocked: int | None = None
+
+    def closed(self) -> None:
+        """Note, at the close, how long the loop was held up in the last seconds."""
+        self._blocked = self._read_blocked(LAST_SECONDS)
 
     async def run(self) -> None:
         """Take every sample that is still to come, each at its moment."""
@@ -69,6 +82,7 @@ class Measurement:
             watched_until=self._clock.now(),
             silent_ms=silence // MILLISECOND,
             reconnects=sum(stream.reconnects for stream in self._streams()),
+            blocked_us=None if self._blocked is None else self._blocked // 1000,
             heard=self._view.heard,
             samples=tuple(self._samples),
         )

@@ -299,6 +299,8 @@ class World:
     clob_host: str
     clock_offset: Callable[[], int | None] = lambda: None
     """How far the exchange's clock is ahead of this machine's, ns; None: unknown."""
+    blocked: Callable[[float], int | None] = lambda _: None
+    """The longest that this program held up its loop in the last seconds, ns."""
     halted: Callable[[], str | None] = lambda: None
     """Why live orders are forbidden; None when they are not."""
     epilogue: Callable[[], Awaitable[None]]

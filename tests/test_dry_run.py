@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from config import Settings
 from lastsecond.clock import SystemClock
 from lastsecond.feed import Subscription
 from lastsecond.http import HttpSource
+from lastsecond.lag import LoopLag
 from lastsecond.market import NANOSECONDS, Asset, Interval, Outcome, Window
 from lastsecond.orders import Fill, Killed
 from lastsecond.ports import World
@@ -367,3 +369,25 @@ async def test_a_market_is_measured_whether_it_is_bought_or_not() -> None:
     assert not any(sample.fillable for sample in unsold.samples)
     assert {sample.favourite for sample in unsold.samples} == {Outcome.UP}
     assert (unsold.heard, seen.heard) == (dear.token(Outcome.UP), "")
+
+
+async def test_a_program_that_holds_itself_up_near_a_close_is_told_on() -> None:
+    """Eight milliseconds of computing two seconds before a close are written down."""
+    async with (
+        exchange_with(4, [btc()]) as (_, world, [market]),
+        LoopLag(SystemClock(), near=lambda: True) as lag,
+    ):
+        show(market, "0.95", "0.93")
+        watched = replace(world, blocked=lag.blocked)
+        running = asyncio.create_task(
+            TradingBotRunner(watched, SETTINGS, once=True).run()
+        )
+        await at(world, 2)
+        until = time.thread_time_ns() + 8_000_000
+        while time.thread_time_ns() < until:
+            pass
+        await running
+    assert isinstance(world.ledger, MemoryLedger)
+    [seen] = world.ledger.observations.values()
+    assert seen.blocked_us is not None
+    assert seen.blocked_us > 5_000

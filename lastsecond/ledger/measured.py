@@ -104,10 +104,11 @@ def write_observation(
     """Note how a market was watched, and its samples."""
     file.write(
         "INSERT INTO observations (wallet, condition_id, mode, run_id, watched_from, "
-        "watched_until, silent_ms, reconnects, heard, recorded_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "watched_until, silent_ms, reconnects, blocked_us, heard, recorded_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         *(*key, run_id, observation.watched_from, observation.watched_until),
-        *(observation.silent_ms, observation.reconnects, observation.heard, at),
+        *(observation.silent_ms, observation.reconnects, observation.blocked_us),
+        *(observation.heard, at),
     )
     for sample in observation.samples:
         file.write(

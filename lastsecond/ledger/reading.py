@@ -131,6 +131,7 @@ def _observations(file: sqlite3.Connection) -> dict[_Key, Observation]:
             watched_until=row["watched_until"],
             silent_ms=row["silent_ms"],
             reconnects=row["reconnects"],
+            blocked_us=row["blocked_us"],
             heard=row["heard"],
             samples=tuple(samples[_key(row), row["run_id"]]),
         )

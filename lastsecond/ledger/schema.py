@@ -146,6 +146,7 @@ CREATE TABLE observations (
     watched_until INTEGER NOT NULL,
     silent_ms INTEGER NOT NULL CHECK (silent_ms >= 0),
     reconnects INTEGER NOT NULL CHECK (reconnects >= 0),
+    blocked_us INTEGER CHECK (blocked_us >= 0),
     heard TEXT NOT NULL,
     recorded_at INTEGER NOT NULL,
     PRIMARY KEY (wallet, condition_id, mode, run_id),

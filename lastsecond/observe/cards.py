@@ -175,6 +175,7 @@ def numbers(group: Group) -> Markup:
         ("answer after first byte", _quantiles(health.answers)),
         ("without data", f"{silent} of {watched}"),
         ("reconnects", str(health.reconnects)),
+        ("held up by itself, last 10 s", _quantiles(health.blocked)),
         *(
             (f"{figure.name}, in no sum", _in_no_sum(figure))
             for figure in profit.figures

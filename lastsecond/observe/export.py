@@ -77,7 +77,7 @@ _MARKET_KEYS = (
     *("limit", "spend", "shares", "cost", "fee", "payout", "pnl", "won", "result"),
     *("result_source", "disputed", "sent_at", "answered_at", "settled_at", "lead_ms"),
     *("timing_error_ms", "answer_ms", "watched_from", "watched_until", "silent_ms"),
-    *("reconnects", "heard", "estimates", "samples"),
+    *("reconnects", "blocked_us", "heard", "estimates", "samples"),
 )
 _ESTIMATE_KEYS = (
     *("filled", "reason", "ask", "shares", "cost", "fee", "payout", "pnl", "at"),
@@ -113,6 +113,7 @@ def _observation(seen: Observation | None) -> Row:
         "watched_until": instant(seen.watched_until),
         "silent_ms": seen.silent_ms,
         "reconnects": seen.reconnects,
+        "blocked_us": seen.blocked_us,
         "heard": seen.heard,
     }
 

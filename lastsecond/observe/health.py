@@ -42,17 +42,25 @@ class Quantiles:
     most: int
 
 
+BLOCKED_NS = 2_000_000
+"""Longer than this the program may not hold up its own loop near a close."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """What went wrong, and how late things were."""
 
     skips: tuple[tuple[str, int], ...]
     observed: int
-    """Markets whose observation was kept: the next four are of them."""
+    """Markets whose observation was kept: the next six are of them."""
     watched_ms: int
     silent_ms: int
     silent_markets: int
     reconnects: int
+    blocked: Quantiles | None
+    """The longest that the program held up its loop before each close."""
+    blocked_markets: int
+    """Of observed ones, those before which that was more than BLOCKED_NS."""
     timing: Quantiles | None
     """First byte against the trigger."""
     histogram: tuple[int, ...]
@@ -82,6 +90,7 @@ def health(markets: Sequence[MarketRecord], trigger_ns: int | None) -> Health:
     skips = Counter(m.reason for m in markets if m.state is State.SKIPPED)
     observed = [m.observation for m in markets if m.observation is not None]
     late = _known(since_trigger(market, trigger_ns) for market in markets)
+    blocked = _known(o.blocked_us and o.blocked_us * 1_000 for o in observed)
     counts = Counter(bisect_right(EDGES_MS, ns / NS_PER_MS) for ns in late)
     return Health(
         skips=tuple(sorted(skips.items(), key=lambda item: (-item[1], item[0]))),
@@ -90,6 +99,8 @@ def health(markets: Sequence[MarketRecord], trigger_ns: int | None) -> Health:
         silent_ms=sum(o.silent_ms for o in observed),
         silent_markets=sum(o.silent_ms > 0 for o in observed),
         reconnects=sum(o.reconnects for o in observed),
+        blocked=_quantiles(blocked),
+        blocked_markets=sum(ns > BLOCKED_NS for ns in blocked),
         timing=_quantiles(late),
         histogram=tuple(counts[bin_] for bin_ in range(len(EDGES_MS) + 1)),
         answers=_quantiles(_known(map(answer_time, markets))),

@@ -138,6 +138,8 @@ def _health(health: Health) -> Row:
         "silent_ms": health.silent_ms,
         "silent_markets": health.silent_markets,
         "reconnects": health.reconnects,
+        "blocked_ms": _quantiles(health.blocked),
+        "blocked_markets": health.blocked_markets,
         "timing_error_ms": _quantiles(health.timing),
         "timing_histogram": [
             {"from_ms": edges[bin_], "to_ms": edges[bin_ + 1], "orders": count}

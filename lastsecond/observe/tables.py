@@ -200,6 +200,8 @@ def _health(group: Group) -> list[Section]:
         ("of watched", words.duration(health.watched_ms * NS_PER_MS)),
         ("markets with silences", str(health.silent_markets)),
         ("reconnects", str(health.reconnects)),
+        ("held up by itself, last 10 s", _quantiles(health.blocked)),
+        ("markets where for over 2 ms", str(health.blocked_markets)),
         ("first byte after trigger", _quantiles(health.timing)),
         ("answer after first byte", _quantiles(health.answers)),
     ]

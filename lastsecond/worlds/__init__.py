@@ -59,7 +59,7 @@ async def ground_of(terms: Terms) -> AsyncIterator[Ground]:
         calendar.now = time.now
         await stack.enter_async_context(time)
         clock = ExchangeClock(machine, time)
-        lag = await stack.enter_async_context(LoopLag(clock))
+        lag = await stack.enter_async_context(LoopLag(clock, near=calendar.near))
         yield Ground(
             machine=machine,
             clock=clock,
@@ -105,6 +105,7 @@ def _world(
         gamma_host=terms.hosts.gamma,
         clob_host=terms.hosts.clob,
         clock_offset=partial(_clock_offset, ground),
+        blocked=ground.lag.blocked,
         epilogue=_nothing_more,
     )
 

@@ -61,3 +61,33 @@ async def test_nothing_is_measured_before_and_after() -> None:
     block()
     assert lag.worst(0.01) == 0
     assert len(asyncio.all_tasks()) == 1
+
+
+def compute(milliseconds: int) -> None:
+    """Keep this thread busy for that much of its own time."""
+    until = time.thread_time_ns() + milliseconds * 1_000_000
+    while time.thread_time_ns() < until:
+        pass
+
+
+async def test_what_the_program_does_itself_is_told_from_what_it_suffers() -> None:
+    """Computing holds the loop up by its own doing; a sleeping machine does not."""
+    async with LoopLag(SystemClock(), near=lambda: True) as lag:
+        await asyncio.sleep(0.05)
+        block()
+        await asyncio.sleep(0.005)
+        assert lag.worst(1) >= BLOCK_NS - 2_500_000
+        before = lag.blocked(1)
+        assert before < BLOCK_NS / 2
+        compute(30)
+        await asyncio.sleep(0.005)
+        assert lag.blocked(1) >= BLOCK_NS - 2_500_000
+
+
+async def test_near_a_close_it_looks_ten_times_as_often() -> None:
+    """A block of five milliseconds escapes it far from a close, and not near one."""
+    async with LoopLag(SystemClock(), near=lambda: True) as lag:
+        await asyncio.sleep(0.05)
+        compute(8)
+        await asyncio.sleep(0.01)
+        assert lag.blocked(1) >= 5_000_000

@@ -289,6 +289,7 @@ def _plausible_market(number: int, chance: random.Random, mode: str) -> MarketRe
         watched_until=row.close_at + 30 * NANOSECONDS,
         silent_ms=chance.choice([0, 0, 0, 400, 2_300]),
         reconnects=int(chance.random() < 0.03),
+        blocked_us=chance.choice([150, 400, 900, 1_300, 2_600]),
     )
     row = replace(row, observation=seen, paid_up=paid_up, result_source="gamma")
     fate = chance.random()

@@ -35,6 +35,11 @@ def test_health_is_counted_from_the_rows(found: History) -> None:
         assert health.observed == len(watched)
         assert health.silent_ms == sum(seen.silent_ms for seen in watched)
         assert health.reconnects == sum(seen.reconnects for seen in watched)
+        blocked = [o.blocked_us for o in watched if o.blocked_us is not None]
+        assert health.blocked_markets == sum(us > 2_000 for us in blocked)
+        assert (health.blocked.most if health.blocked else None) == (
+            max(blocked) * 1_000 if blocked else None
+        )
         sent_at = [(row.sent_at, row.close_at) for row in rows]
         late = [at - close + 10**9 for at, close in sent_at if at is not None]
         assert sum(health.histogram) == len(late)
