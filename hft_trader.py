@@ -9,10 +9,11 @@ unknown, stale or in dispute, do not buy, and say why.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from config import Settings
 from lastsecond import money
@@ -159,11 +160,9 @@ class LastSecondTrader:
 
         Raises LedgerError.
         """
+        tokens = (self.token_id_yes, self.token_id_no)
         state = await self._world.ledger.discover(
-            self.condition_id,
-            self.ticker,
-            self._close,
-            (self.token_id_yes, self.token_id_no),
+            self.condition_id, self.ticker, self._close, tokens
         )
         untouched = state in {State.DISCOVERED, State.WATCHING, State.SKIPPED}
         if untouched and not self._world.ledger.was_armed(self.condition_id):
@@ -175,10 +174,8 @@ class LastSecondTrader:
     async def run(self) -> None:
         """Live the market to its close and a little on, its order to its end.
 
-        Writes one DECISION.
-
-        Raises FeedError, and writes none, when no socket could be opened: the market
-        is free to be tried again. Cancelling is safe, and decides "stopped".
+        One DECISION. Raises FeedError, and writes none, when no socket could be opened:
+        the market is free to be tried again. Cancelling is safe, and decides "stopped".
         """
         try:
             if not self._noted and await self.is_known():
@@ -262,28 +259,27 @@ class LastSecondTrader:
         measurement = self._measurement = Measurement(
             self._view,
             self._streams,
-            self._world.clock,
+            self._world,
             close=self._close,
             until=self._until,
             cap=self._cap,
             spend=self._spend,
-            blocked=self._world.blocked,
         )
         arm_at = self._trigger - round(self._settings.arm_seconds * NANOSECONDS)
         async with asyncio.TaskGroup() as group:
-            helpers = [
-                group.create_task(self.listen_to_market()),
+            listening = group.create_task(self.listen_to_market())
+            measuring = group.create_task(measurement.run())
+            to_the_close = [
                 group.create_task(upkeep.keep_alive(self._close, self._trigger)),
                 group.create_task(upkeep.confirm_quiet_books(self._trigger)),
                 group.create_task(self._purchase.arm_in_time(arm_at, self._trigger)),
-                group.create_task(measurement.run()),
             ]
             await self._act_in_time()
+            _cancel(to_the_close)
             measurement.closed()
             group.create_task(self._purchase.follow())
             await self._until_or(self._until + LINGER, self._resolved)
-            for task in helpers:
-                task.cancel()
+            _cancel((listening, measuring))
             await self._hang_up()
 
     async def _act_in_time(self) -> None:
@@ -303,15 +299,14 @@ class LastSecondTrader:
 
     async def _until_or(self, when: int, event: asyncio.Event) -> None:
         """Return at ``when`` (Unix ns), or sooner if ``event`` comes first."""
-        waits = [
+        waits: list[asyncio.Future[Any]] = [
             asyncio.create_task(self._world.clock.sleep_until(when)),
             asyncio.create_task(event.wait()),
         ]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in waits:
-                task.cancel()
+            _cancel(waits)
 
     def _intents(self) -> list[Intent]:
         """What might be bought: either outcome, at the cap, on its book's grid."""
@@ -398,3 +393,8 @@ class LastSecondTrader:
             f"book_age_ms={age_ms} mode={self._world.venue.label} "
             f"condition_id={self.condition_id}"
         )
+
+
+def _cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    for task in tasks:
+        task.cancel()

@@ -12,7 +12,7 @@ from lastsecond.market import Outcome
 from lastsecond.matching import fill_or_kill
 from lastsecond.money import MICRO
 from lastsecond.orders import Fill
-from lastsecond.ports import Clock, MarketStream
+from lastsecond.ports import MarketStream, World
 from lastsecond.trail import MILLISECOND
 from lastsecond.view import MarketView
 
@@ -36,21 +36,18 @@ class Measurement:
         self,
         view: MarketView,
         streams: Callable[[], Sequence[MarketStream]],
-        clock: Clock,
+        world: World,
         *,
         close: int,
         until: int,
         cap: int,
         spend: int,
-        blocked: Callable[[float], int | None] = lambda _: None,
     ) -> None:
-        """Begin; ``until`` (Unix ns) is when the market is watched no longer.
-
-        ``blocked(seconds)`` is the longest that the loop was held up of late, ns.
-        """
+        """Begin; ``until`` (Unix ns) is when the market is watched no longer."""
         self._view = view
         self._streams = streams
-        self._clock = clock
+        self._world = world
+        self._clock = clock = world.clock
         self._close = close
         self._until = until
         self._cap = cap
@@ -58,12 +55,11 @@ class Measurement:
         self._began = clock.now()
         self._began_at = clock.monotonic()
         self._samples: list[Sample] = []
-        self._read_blocked = blocked
         self._blocked: int | None = None
 
     def closed(self) -> None:
         """Note, at the close, how long the loop was held up in the last seconds."""
-        self._blocked = self._read_blocked(LAST_SECONDS)
+        self._blocked = self._world.blocked(LAST_SECONDS)
 
     async def run(self) -> None:
         """Take every sample that is still to come, each at its moment."""

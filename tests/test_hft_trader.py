@@ -16,10 +16,16 @@ from hft_trader import LastSecondTrader
 from lastsecond.clock import LoopClock
 from lastsecond.errors import FeedError, SourceError
 from lastsecond.market import NANOSECONDS, Outcome
-from lastsecond.orders import Killed, Uncertain
+from lastsecond.orders import Intent, Killed, Uncertain
 from lastsecond.reasons import SkipReason
 from tests.fakes import FakeSource, Parameters, on_jumping_loop
-from tests.scripted import MemoryLedger, RecordingVenue, ScriptedStream, fake_world
+from tests.scripted import (
+    MemoryLedger,
+    RecordingTicket,
+    RecordingVenue,
+    ScriptedStream,
+    fake_world,
+)
 
 CLOSE = 1_795_653_900
 START = CLOSE - 60
@@ -563,3 +569,29 @@ def test_other_tokens_and_markets_are_ignored() -> None:
         assert len(market.venue.fired) == 1
 
     live()
+
+
+def test_orders_that_are_ready_only_after_the_close(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A venue that takes too long is left behind; the market is measured to its end."""
+
+    class SlowVenue(RecordingVenue):
+        async def arm(self, intents: Sequence[Intent]) -> RecordingTicket:
+            await asyncio.sleep(15)
+            return await super().arm(intents)
+
+    @on_jumping_loop
+    async def live() -> None:
+        market = Market(
+            [(2, books("0.95", "0.07", 2)), (-20, books("0.95", "0.07", -20))],
+            venue=SlowVenue(),
+        )
+        await market.trader.run()
+        assert market.venue.fired == []
+        [observation] = market.ledger.observations.values()
+        assert observation.samples[-1].offset_ms == 30_000
+
+    live()
+    [line] = decisions(caplog)
+    assert line.startswith(f"DECISION btc skip reason={SkipReason.NOT_ARMED} ")
