@@ -16,8 +16,9 @@ from lastsecond.wire import account as wire
 
 _BUDGET = 5.0
 _CLOCK_PATIENCE = 20
-_ROUND_TRIPS = 7
-_HOLD_MS = 150
+_COLD, _WARM = 5, 20
+"""Connections that are opened for measuring, and requests on the last of them."""
+
 _HIGHEST_FEE_PERMILLE = 35
 """Of what a buy at 0.50 spends; 0.07 x (1 - price), on top (docs/exchange.md)."""
 
@@ -50,6 +51,10 @@ class Subject:
     stream: MarketStream
     clob: str
     geoblock: str
+    trigger: int
+    """How long before a close the order is sent, ns."""
+    hold: int
+    """How long the exchange keeps takers back, ns."""
     halted: str | None
 
 
@@ -169,22 +174,45 @@ async def _channel(subject: Subject) -> tuple[bool, str]:
 
 
 async def _round_trip(subject: Subject) -> tuple[bool, str]:
-    line = Line(subject.clob)
-    took: list[float] = []
-    try:
-        for _ in range(_ROUND_TRIPS):
-            begun = subject.clock.monotonic()
-            answer = await line.warm("/time")
-            if answer.status != 200:
-                return False, f"/time answers HTTP {answer.status}: try again later"
-            took.append((subject.clock.monotonic() - begun) / 1_000_000)
-    finally:
-        line.close()
-    cold, warm = took[0], statistics.median(took[1:])
+    """The way that orders take: on a new connection, and on one that is open."""
+    cold: list[int] = []
+    warm: list[int] = []
+    for last in (*(False for _ in range(_COLD - 1)), True):
+        line = Line(subject.clob)
+        try:
+            cold.append(await _timed(subject, line))
+            if last:
+                warm = [await _timed(subject, line) for _ in range(_WARM)]
+        finally:
+            line.close()
+    arrives = subject.trigger - statistics.median(warm) / 2
     return True, (
-        f"{warm:.1f} ms warm, {cold:.1f} ms cold: an order reaches the exchange some "
-        f"{warm / 2:.0f} ms after the trigger, and is held {_HOLD_MS} ms"
+        f"warm {_spread(warm)}, cold {_spread(cold)}: an order sent at "
+        f"{_before_close(subject.trigger)} arrives at {_before_close(arrives)} and, "
+        f"held {subject.hold / 1_000_000:.0f} ms, is matched at "
+        f"{_before_close(arrives - subject.hold)}"
     )
+
+
+async def _timed(subject: Subject, line: Line) -> int:
+    """One request there and back, ns. Raises SourceError for another answer than OK."""
+    begun = subject.clock.monotonic()
+    answer = await line.warm("/time")
+    if answer.status != 200:
+        raise SourceError(f"/time answers HTTP {answer.status}")
+    return subject.clock.monotonic() - begun
+
+
+def _spread(times: Sequence[int]) -> str:
+    """The median and the ninth decile of times in ns."""
+    ordered = sorted(times)
+    ninth = ordered[min(len(ordered) * 9 // 10, len(ordered) - 1)]
+    return f"{statistics.median(ordered) / 1e6:.1f} ms (90 %: {ninth / 1e6:.1f})"
+
+
+def _before_close(left: float) -> str:
+    """A moment ``left`` ns before the close, or after it."""
+    return f"T{'-' if left >= 0 else '+'}{abs(left) / NANOSECONDS:.3f} s"
 
 
 async def _clock(subject: Subject) -> tuple[bool, str]:

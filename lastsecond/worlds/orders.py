@@ -57,6 +57,8 @@ async def inspection(
             ),
             clob=terms.hosts.clob,
             geoblock=terms.hosts.geoblock,
+            trigger=terms.trigger,
+            hold=terms.paper.hold,
             halted=None if halted is None else halted.reason,
         )
         yield partial(report, subject)

@@ -1,5 +1,6 @@
 """Findings on the simulated exchange: all well, and each thing that is not."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
@@ -81,6 +82,8 @@ async def bench() -> AsyncIterator[Bench]:
             stream=Subscription("check", [], url=exchange.ws_url, clock=clock),
             clob=exchange.http_url,
             geoblock=f"{exchange.http_url}/api/geoblock",
+            trigger=1_000_000_000,
+            hold=150_000_000,
             halted=None,
         )
         yield Bench(exchange, account, subject, hurried, faults)
@@ -94,7 +97,12 @@ async def test_all_is_well(bench: Bench, capsys: pytest.CaptureFixture[str]) -> 
     lines = capsys.readouterr().out.splitlines()
     assert [line[:20] for line in lines] == [f"ok   {name:<15}" for name in NAMES]
     words = {name: line[21:] for name, line in zip(NAMES, lines, strict=True)}
-    assert words.pop("round trip").endswith("and is held 150 ms")
+    assert re.fullmatch(
+        r"warm [\d.]+ ms \(90 %: [\d.]+\), cold [\d.]+ ms \(90 %: [\d.]+\): an order "
+        r"sent at T-1\.000 s arrives at T-(0\.9\d\d|1\.000) s and, held 150 ms, is "
+        r"matched at T-0\.8\d\d s",
+        words.pop("round trip"),
+    )
     assert words == {
         "halt": "not halted",
         "account": f"{WALLET}, signature type 3",
@@ -230,7 +238,7 @@ async def test_no_market_channel(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        (HttpFault(path="/time", status=503, times=9), "/time answers HTTP 503: try"),
+        (HttpFault(path="/time", status=503, times=9), "/time answers HTTP 503: check"),
         (HttpFault(path="/time", manner="reset", times=9), "connection lost"),
     ],
     ids=["503", "reset"],
