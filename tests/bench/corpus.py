@@ -53,7 +53,10 @@ class Corpus:
 
     def of_market(self, number: int) -> "Corpus":
         """The same frames under the names of another market."""
-        slug = f"{ORIGIN}-{number}"
+        return self.named(f"{ORIGIN}-{number}")
+
+    def named(self, slug: str) -> "Corpus":
+        """The same frames under the names that the simulated exchange gives a slug."""
         names = (
             naming.condition_id(slug),
             naming.token_id(slug, Outcome.UP),

@@ -23,7 +23,7 @@ from websockets.frames import Frame, Opcode
 
 from tests.bench.corpus import Corpus, corpus
 
-TURNS = 10
+TURNS = 40
 """In how many parts all sockets get a paced frame, so that they do not come at once."""
 
 
@@ -119,7 +119,7 @@ class _Server:
     async def _pace(self, a_second: int) -> None:
         loop = asyncio.get_running_loop()
         for path in self._sockets:
-            self.market(path)
+            self.wire(int(path.split("/")[1]))
         began = loop.time()
         for turn in count():
             due = began + turn / (a_second * TURNS)
