@@ -29,7 +29,7 @@ from lastsecond.feed import Subscription
 from lastsecond.ports import Gap
 from tests.bench.corpus import BLOCK, Corpus, corpus
 from tests.bench.frames import frozen
-from tests.bench.peers import Asks, Ours, Vendor
+from tests.bench.peers import Ours, Peer, Vendor
 from tests.bench.streams import Streams, streams
 from tests.bench.table import Bound, Result, alone, command, compared
 
@@ -45,9 +45,10 @@ MARKET = 0
 class Flow:
     """A connected reader of ``paths``, which counts the frames behind it."""
 
-    def __init__(self, paths: Sequence[str], asks: Callable[[], Asks]) -> None:
+    def __init__(self, paths: Sequence[str], peer: Peer) -> None:
         self.paths = paths
-        self.asks = asks
+        self.asks = peer.asks
+        self.micros = peer.micros
         self._taken = self._expected = 0
         self._reached = asyncio.Event()
 
@@ -78,7 +79,7 @@ async def our_flow(
 ) -> AsyncIterator[Flow]:
     """The bot's subscriptions, one or two, into one view."""
     peer, clock = Ours(market), SystemClock()
-    flow = Flow([f"/{MARKET}/{name}" for name in names], peer.asks)
+    flow = Flow([f"/{MARKET}/{name}" for name in names], peer)
     flow.expect(len(names))
 
     async def listen(stream: Subscription, source: int) -> None:
@@ -104,7 +105,7 @@ async def our_flow(
 async def vendor_flow(market: Corpus, url: str) -> AsyncIterator[Flow]:
     """The vendor's client, into plain books."""
     peer = Vendor(market)
-    flow = Flow([f"/{MARKET}/vendor"], peer.asks)
+    flow = Flow([f"/{MARKET}/vendor"], peer)
     flow.expect(2)  # the opening frame's two events
     config = dataclasses.replace(
         PRODUCTION_CONFIG, clob_market_ws_url=url + flow.paths[0]
@@ -166,8 +167,8 @@ async def go_round(market: Corpus, source: Streams) -> dict[str, list[float]]:
             for way, flow in flows.items():
                 micros[way].append(await bout(flow, first, source))
         for way, flow in flows.items():
-            if flow.asks() != market.asks:
-                raise RuntimeError(f"{way} ends on {flow.asks()}, not {market.asks}")
+            if (found := flow.micros()) != market.asks:
+                raise RuntimeError(f"{way} ends on {found}, not {market.asks}")
     return micros
 
 

@@ -67,8 +67,8 @@ def go_round(lanes: Sequence[Lane], market: Corpus) -> None:
         for lane, peer in readers:
             lane.micros.append(timed(peer, lane.blocks[number]))
     for lane, peer in readers:
-        if peer.asks() != market.asks:
-            raise RuntimeError(f"{lane.name} ends on {peer.asks()}, not {market.asks}")
+        if (found := peer.micros()) != market.asks:
+            raise RuntimeError(f"{lane.name} ends on {found}, not {market.asks}")
 
 
 @contextmanager

@@ -51,8 +51,13 @@ class Peer(ABC):
         """Take in one frame."""
 
     @abstractmethod
-    def asks(self) -> Asks:
-        """Best asks of Up and Down in micros, None where nobody sells."""
+    def asks(self) -> tuple[Any, Any]:
+        """Best asks of Up and Down as the reader has them, None where nobody sells."""
+
+    def micros(self) -> Asks:
+        """The same in micros, whoever's they are."""
+        up, down = self.asks()
+        return _in_micros(up), _in_micros(down)
 
 
 class Ours(Peer):
@@ -69,6 +74,9 @@ class Ours(Peer):
 
     def asks(self) -> Asks:
         return self._up.best_ask, self._down.best_ask
+
+    def micros(self) -> Asks:
+        return self.asks()
 
 
 class StandardJson(Ours):
@@ -183,8 +191,8 @@ class Vendor(Peer):
                 [(level.price, level.size) for level in event.payload.asks],
             )
 
-    def asks(self) -> Asks:
-        return _in_micros(self._up.best_ask), _in_micros(self._down.best_ask)
+    def asks(self) -> tuple[Decimal | None, Decimal | None]:
+        return self._up.best_ask, self._down.best_ask
 
 
 class Nautilus(Peer):
@@ -204,12 +212,9 @@ class Nautilus(Peer):
     def take(self, frame: bytes) -> None:
         self._handle(frame)
 
-    def asks(self) -> Asks:
+    def asks(self) -> tuple[Any, Any]:
         up, down = self._ids
-        return (
-            _in_micros(self._books[up].best_ask_price()),
-            _in_micros(self._books[down].best_ask_price()),
-        )
+        return self._books[up].best_ask_price(), self._books[down].best_ask_price()
 
 
 def nautilus_is_here() -> bool:
