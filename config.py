@@ -20,6 +20,9 @@ from lastsecond.terms import Hosts, Key, Paper, Terms
 
 _LONGEST_POLL = 30
 
+FILL_MODEL = 2
+"""Of how paper orders are filled; 1 took the asks seen at the decision."""
+
 DECIDING = (
     *("GAMMA_HOST", "CLOB_HOST", "CLOB_WS_URL", "ASSETS", "INTERVALS"),
     *("TRADE_SIZE", "MAX_PRICE", "MIN_PRICE", "TRIGGER_SECONDS", "ARM_SECONDS"),
@@ -236,8 +239,9 @@ class Settings:
 
     def fingerprint(self) -> str:
         """Twelve hex digits that differ where a setting that decides a trade does."""
-        public = self.public()
-        known = [f"{name}={public[name]}" for name in DECIDING]
+        values = {name: getattr(self, name.lower()) for name in DECIDING}
+        known = [f"FILL_MODEL={FILL_MODEL}"]
+        known += [f"{name}={_canonical(value)}" for name, value in values.items()]
         return hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]
 
     def terms(self) -> Terms:
@@ -316,6 +320,15 @@ def default_text(spec: Field[Any]) -> str:
 
 def _text(value: Any) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _canonical(value: Any) -> str:
+    """A value as text: equal values alike, however they were given."""
+    if isinstance(value, tuple):
+        return ",".join(sorted(value))
+    if isinstance(value, int | float | Decimal):
+        return f"{Decimal(str(value)).normalize():f}"
+    return str(value)
 
 
 def load(mapping: Mapping[str, str | None]) -> Settings:

@@ -29,8 +29,6 @@ from lastsecond.upkeep import Upkeep
 from lastsecond.view import MarketView
 from lastsecond.wire.market_channel import Event
 
-_COARSE_TICK = 10_000
-
 logger = logging.getLogger(__name__)
 
 
@@ -242,7 +240,8 @@ class LastSecondTrader:
         self._take([data], 0 if is_yes_token else 1)
 
     def _take(self, events: Sequence[Event], source: int) -> None:
-        self._view.take(events, source, self._world.clock.monotonic())
+        clock = self._world.clock
+        self._view.take(events, source, clock.monotonic(), clock.now())
         self._refresh()
         self._consider()
         if self._view.heard:
@@ -318,14 +317,14 @@ class LastSecondTrader:
                 outcome=self._outcome(token),
                 spend=self._spend,
                 limit=self._cap,
-                tick=book.leading.tick_size or _COARSE_TICK,
+                tick=book.leading.tick_size or money.COARSE_TICK,
                 close_at=self._close,
             )
             for token, book in self._view.books.items()
         ]
 
     async def _hang_up(self) -> None:
-        self._purchase.close()
+        await self._purchase.conclude()
         if self._measurement is not None:
             observation, self._measurement = self._measurement.observation(), None
             self._world.ledger.observe(self.condition_id, observation)

@@ -149,6 +149,8 @@ class MarketStatus:
     ask_up: Decimal | None = None
     ask_down: Decimal | None = None
     favourite: Outcome | None = None
+    bought: str | None = None
+    """The side and price of its order, "Up 0.97", once one was sent."""
     depth: int | None = None
     """What the favourite's asks at or under the cap cost together, micro-dollars."""
     book_age_ms: int | None = None

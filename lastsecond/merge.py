@@ -33,12 +33,18 @@ class MergedBook:
         self.books = [Book(token_id), Book(token_id)]
         self._differs_since: int | None = None
         self._changed_at = 0
+        self._newest = 0
         self._ends: dict[int, tuple[int, _Best]] = {}
 
     @property
     def leading(self) -> Book:
         """The book furthest ahead; at a tie, one that is not doubtful."""
         return max(self.books, key=_lead)
+
+    @property
+    def behind(self) -> bool:
+        """Whether what leads now is older than what was once known: that was lost."""
+        return self.leading.timestamp < self._newest
 
     @property
     def best_ask(self) -> int | None:
@@ -114,6 +120,7 @@ class MergedBook:
         lead = self.leading
         replaced = [book.replace(snapshot, at) for book in self.books]
         if any(replaced):
+            self._newest = max(self._newest, snapshot.timestamp)
             self._differs_since = None
             self._ends.clear()
             return not self.leading.doubtful
@@ -129,6 +136,7 @@ class MergedBook:
     def _moved_on(self, source: int, at: int, timestamp: int, best: _Best) -> None:
         """Compare how the timestamp that a book has left ended on either socket."""
         self._changed_at = at
+        self._newest = max(self._newest, self.books[source].timestamp)
         if not 0 < timestamp < self.books[source].timestamp:
             return
         seen = self._ends.pop(timestamp, None)

@@ -63,6 +63,10 @@ SHARE_STEP = 100
 """Micros in 0.0001: what a market buy's shares are a multiple of, at any tick."""
 
 
+COARSE_TICK = 10_000
+"""The grid of prices, micros, until a book says otherwise."""
+
+
 def on_grid(limit: int, tick: int) -> int:
     """The highest price on the grid that is not above ``limit``; at most 1 - tick.
 

@@ -246,8 +246,9 @@ class Awaited:
     """A closed market whose official result is not booked; what is held of it.
 
     ``close_at`` in Unix ns. ``heard``: the winning token by the stream, "" when it did
-    not say. ``token_id`` is "" where nothing was bought; ``shares``, ``cost`` and
-    ``fee`` (None: not known) in micros.
+    not say. ``known``: what a share of Up paid, micros, as noted before. ``disputed``:
+    sources have contradicted each other. ``token_id`` is "" where nothing was bought;
+    ``shares``, ``cost`` and ``fee`` (None: not known) in micros.
     """
 
     condition_id: ConditionId
@@ -256,6 +257,8 @@ class Awaited:
     token_down: TokenId
     close_at: int
     heard: TokenId = NO_TOKEN
+    known: int | None = None
+    disputed: bool = False
     token_id: TokenId = NO_TOKEN
     shares: int = 0
     cost: int = 0

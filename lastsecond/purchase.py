@@ -141,12 +141,22 @@ class Purchase:
             at_least=whole(self._order.taker_amount),
         )
         try:
-            await follow(self._world, order)
+            self._result = await follow(self._world, order) or self._result
         except Exception:
             logger.critical("FOLLOW_FAILED %s", self._ticker, exc_info=True)
 
-    def close(self) -> None:
-        """Give up the way to the venue, and note what its figures came to."""
+    async def conclude(self) -> None:
+        """See a sent order to its answer, give up the way to the venue, note figures.
+
+        Harmless when repeated.
+        """
+        try:
+            if self._answer is not None:
+                await self.settle_answer()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         ticket, self._ticket = self._ticket, None
         if ticket is None:
             return
@@ -164,13 +174,16 @@ class Purchase:
         log_result(self._world, self._ticker, self._condition_id, result)
 
 
-async def follow(world: World, order: OpenOrder) -> None:
-    """Record what becomes of an order that may exist; a later look goes on.
+async def follow(world: World, order: OpenOrder) -> Result | None:
+    """Record what becomes of an order that may exist, and return the last of it.
+
+    A later look goes on.
 
     A fill-or-kill fills whole: less than ``at_least`` means that not all trades are
     listed yet. One that was ``matched`` exists: its trades may be late, not missing.
     """
     matched = order.matched or order.state is State.MATCHED
+    result: Result | None = None
     async for followed in world.venue.follow(
         order.condition_id, order.order_ids, order.since
     ):
@@ -182,6 +195,7 @@ async def follow(world: World, order: OpenOrder) -> None:
             result = Uncertain(f"it was matched, and now: {result.reason}")
         world.ledger.result(order.condition_id, followed.order_id, result)
         log_result(world, order.ticker, order.condition_id, result)
+    return result
 
 
 async def clear_up(world: World, busy: Container[str] = ()) -> None:

@@ -8,7 +8,7 @@ later and later, by a later run if need be. A price is never taken for a result.
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from lastsecond import money
 from lastsecond.errors import LedgerError, SourceError, WireError
@@ -18,7 +18,8 @@ from lastsecond.orders import Awaited
 from lastsecond.ports import World
 from lastsecond.wire.results import clob_payout, gamma_payout
 
-_BUDGET = 10.0
+_BUDGET = 4.0
+_AT_ONCE = 8
 _ROUND = 10.0
 _HURRY = 2.0
 _FIRST = 30 * NANOSECONDS
@@ -27,23 +28,30 @@ _LONGEST = 900 * NANOSECONDS
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Told:
     """What each source says a share of Up paid, micros; None: not known there."""
 
     stream: int | None
     gamma: int | None
     clob: int | None
+    noted: int | None
+    """What the ledger has of it already."""
 
     def paid_up(self) -> set[int]:
         """Every answer that was given."""
-        told = (self.stream, self.gamma, self.clob)
+        told = (self.stream, self.gamma, self.clob, self.noted)
         return {paid for paid in told if paid is not None}
 
     def source(self) -> str:
         """Who said so."""
         named = (("stream", self.stream), ("gamma", self.gamma), ("clob", self.clob))
-        return "+".join(name for name, paid in named if paid is not None)
+        return "+".join(name for name, paid in named if paid is not None) or "noted"
+
+    def settles(self, *, disputed: bool) -> bool:
+        """Whether they agree; once disputed, both that can be asked must speak."""
+        both = self.gamma is not None and self.clob is not None
+        return len(self.paid_up()) == 1 and (both or not disputed)
 
 
 class Settlement:
@@ -52,14 +60,17 @@ class Settlement:
     def __init__(self, world: World) -> None:
         """Nothing is asked before run(), look() or finish()."""
         self._world = world
+        self._looking = asyncio.Lock()
         self._waits: dict[ConditionId, tuple[int, int]] = {}
-        self._disputed: set[ConditionId] = set()
 
     async def run(self) -> None:
         """Look now and then, for ever, but never in a market's last seconds."""
         while True:
             await self._world.calm()
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                logger.critical("SETTLING_FAILED", exc_info=True)
             await self._world.clock.sleep(_ROUND)
 
     async def finish(self, bought: Collection[str], within: float) -> None:
@@ -67,7 +78,7 @@ class Settlement:
         clock = self._world.clock
         give_up = clock.now() + round(within * NANOSECONDS)
         told = False
-        while left := set(bought) & await self.look(at_once=True):
+        while left := await self._unpaid(bought):
             if clock.now() >= give_up:
                 logger.warning("UNSETTLED markets=%d: a later run asks on", len(left))
                 return
@@ -76,43 +87,73 @@ class Settlement:
                 told = True
             await clock.sleep(_HURRY)
 
-    async def look(self, *, at_once: bool = False) -> set[ConditionId]:
-        """Ask for what is due, or for all of it; markets bought and still not paid."""
+    async def _unpaid(self, bought: Collection[str]) -> Collection[str]:
+        """Look for these; those that are still to be paid, if anything is."""
+        if not bought:
+            return ()
         try:
-            awaited = await self._world.ledger.awaited()
+            return await self.look(only=bought)
         except LedgerError as error:
             logger.warning("UNSETTLED %s", error)
-            return set()
-        self._waits = {
-            market.condition_id: self._waits.get(market.condition_id, _first(market))
-            for market in awaited
-        }
-        now = self._world.clock.now()
-        due = [
-            market
-            for market in awaited
-            if at_once or self._waits[market.condition_id][0] <= now
-        ]
-        paid = await asyncio.gather(*(self._ask(market) for market in due))
-        done = {m.condition_id for m, known in zip(due, paid, strict=True) if known}
-        return {m.condition_id for m in awaited if m.token_id} - done - self._disputed
+            return bought
+
+    async def look(self, *, only: Collection[str] | None = None) -> set[ConditionId]:
+        """Ask for what is due, or for all of ``only``; what is bought and still unpaid.
+
+        A market in dispute counts as done with: it needs a person. Raises LedgerError.
+        """
+        async with self._looking:
+            awaited = await self._world.ledger.awaited()
+            self._waits = {
+                market.condition_id: self._waits.get(
+                    market.condition_id, _first(market)
+                )
+                for market in awaited
+            }
+            now = self._world.clock.now()
+            due = [
+                market
+                for market in awaited
+                if (
+                    market.condition_id in only
+                    if only is not None
+                    else self._waits[market.condition_id][0] <= now
+                )
+            ]
+            open_still = {m.condition_id for m in awaited if m.token_id}
+            for start in range(0, len(due), _AT_ONCE):
+                await self._world.calm()
+                asked = due[start : start + _AT_ONCE]
+                done = await asyncio.gather(*(self._ask(market) for market in asked))
+                open_still -= {
+                    m.condition_id
+                    for m, ended in zip(asked, done, strict=True)
+                    if ended
+                }
+            return open_still
 
     async def _ask(self, market: Awaited) -> bool:
-        """Book the result of one market; False while it is not known or in dispute."""
+        """Book the result of one market; False while it is not known."""
         gamma, clob = await asyncio.gather(self._gamma(market), self._clob(market))
         heard = {market.token_up: MICRO, market.token_down: 0}.get(market.heard)
-        told = _Told(heard if market.heard else None, gamma, clob)
-        match sorted(told.paid_up()):
-            case [paid_up]:
-                self._book(market, paid_up, told.source())
-                return True
-            case []:
-                _, wait = self._waits[market.condition_id]
-                later = self._world.clock.now() + wait
-                longer = min(wait * 3 // 2, _LONGEST)
-                self._waits[market.condition_id] = later, longer
-            case _:
+        told = _Told(
+            stream=heard if market.heard else None,
+            gamma=gamma,
+            clob=clob,
+            noted=market.known,
+        )
+        if told.settles(disputed=market.disputed):
+            (paid_up,) = told.paid_up()
+            self._book(market, paid_up, told.source())
+            return True
+        now = self._world.clock.now()
+        if len(told.paid_up()) > 1 or market.disputed:
+            self._waits[market.condition_id] = now + _LONGEST, _LONGEST
+            if not market.disputed:
                 self._dispute(market, told)
+            return True
+        _, wait = self._waits[market.condition_id]
+        self._waits[market.condition_id] = now + wait, min(wait * 3 // 2, _LONGEST)
         return False
 
     def _book(self, market: Awaited, paid_up: int, source: str) -> None:
@@ -141,27 +182,15 @@ class Settlement:
         )
 
     def _dispute(self, market: Awaited, told: _Told) -> None:
-        """Say it once, and look again as seldom as can be: a person has to."""
-        now = self._world.clock.now()
-        self._waits[market.condition_id] = now + _LONGEST, _LONGEST
-        if market.condition_id in self._disputed:
-            return
-        self._disputed.add(market.condition_id)
+        """Say it, and keep it: from now on only agreement settles it."""
+        said = asdict(told)
         logger.error(
-            "RESULTS_DIFFER %s stream=%s gamma=%s clob=%s (micros a share of Up): not "
-            "booked, look at it by hand",
+            "RESULTS_DIFFER %s %s (micros a share of Up): not booked, look at it by "
+            "hand",
             market.ticker,
-            told.stream,
-            told.gamma,
-            told.clob,
+            " ".join(f"{source}={paid}" for source, paid in said.items()),
         )
-        self._world.ledger.note(
-            market.condition_id,
-            "results_differ",
-            stream=told.stream,
-            gamma=told.gamma,
-            clob=told.clob,
-        )
+        self._world.ledger.note(market.condition_id, "results_differ", **said)
 
     async def _gamma(self, market: Awaited) -> int | None:
         params = [("condition_ids", market.condition_id), ("closed", "true")]

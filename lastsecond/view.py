@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 
 from lastsecond import money
@@ -9,7 +10,7 @@ from lastsecond.book import Book
 from lastsecond.market import NANOSECONDS, NO_TOKEN, Outcome, TokenId
 from lastsecond.merge import MergedBook
 from lastsecond.money import MICRO
-from lastsecond.trail import FRESH, MILLISECOND, STALE, Print, Scene, Trail
+from lastsecond.trail import FRESH, MILLISECOND, NO_BOOK, STALE, Print, Scene, Trail
 from lastsecond.wire.market_channel import (
     BestBidAsk,
     BookSnapshot,
@@ -24,7 +25,15 @@ from lastsecond.wire.market_channel import (
 BOOK_AGE_LIMIT = FRESH
 """Monotonic ns: a book whose last word is older never trades."""
 
+BEHIND_LIMIT = NANOSECONDS
+"""Ns by which both sockets' newest word may be older than its coming.
+
+The exchange's own events are out of step by up to 0.6 s, and its queues have been seen
+11 s long (live study of 2026-10-04, docs/exchange.md).
+"""
+
 _SILENCE = NANOSECONDS
+_TELLS_ITS_TIME = PriceChange, BestBidAsk, LastTrade
 _OfOneToken = BookSnapshot | BestBidAsk | LastTrade | TickSizeChange
 
 logger = logging.getLogger(__name__)
@@ -33,12 +42,14 @@ logger = logging.getLogger(__name__)
 class BookFault(StrEnum):
     """Why what is known cannot be believed."""
 
-    NO_BOOK = "no_book"
+    NO_BOOK = NO_BOOK
     STALE_BOOK = STALE
     SOCKETS_DISAGREE = "sockets_disagree"
     DOUBTFUL_BOOK = "doubtful_book"
     CROSSED_BOOK = "crossed_book"
     HALF_UPDATED = "half_updated"
+    LOST_GROUND = "lost_ground"
+    LATE_FEED = "late_feed"
 
 
 class MarketView:
@@ -53,6 +64,7 @@ class MarketView:
         self._silence = 0
         self._last_data: int | None = None
         self._trails: list[tuple[Trail, int]] = []
+        self._behind: list[int | None] = [None, None]
 
     def book_of(self, outcome: Outcome) -> Book:
         """The book to believe for one outcome."""
@@ -63,13 +75,20 @@ class MarketView:
         """The book to believe for one token."""
         return self.books[token].leading
 
-    def take(self, events: Iterable[Event], source: int, at: int) -> None:
-        """Take a frame's events from socket ``source``; other markets' are ignored."""
+    def take(
+        self, events: Iterable[Event], source: int, at: int, now: int | None = None
+    ) -> None:
+        """Take a frame's events from socket ``source``; other markets' are ignored.
+
+        ``now`` is the exchange's time, Unix ns: by it a feed that lags is found out.
+        """
         self._silence = self.silence_until(at, at)
         self._last_data = at
         for event in events:
             self._take(event, source, at)
-        self._note(at)
+            if now is not None and isinstance(event, _TELLS_ITS_TIME):
+                self._behind[source] = now - event.timestamp * MILLISECOND
+        self._note(source, at)
 
     def _take(self, event: Event, source: int, at: int) -> None:
         if isinstance(event, PriceChange):
@@ -103,7 +122,8 @@ class MarketView:
         """Know nothing more from a socket whose connection was lost."""
         for book in self.books.values():
             book.forget(source)
-        self._note(at)
+        self._behind[source] = None
+        self._note(source, at, lost=True)
 
     def silence_until(self, at: int, since: int) -> int:
         """Ns in which neither socket had data for more than a second, added up.
@@ -120,26 +140,51 @@ class MarketView:
         ``now`` is Unix ns, ``at`` the same moment's monotonic ns.
         """
         lead = now - at
-        trail = Trail(token, limit, self._scene(token, limit, at, lead))
+        first = self._scene(token, limit, at, lead, self._leader(token))
+        begun = (
+            self._scene(token, limit, at, lead, 0),
+            self._scene(token, limit, at, lead, 1),
+        )
+        trail = Trail(token, limit, first, begun)
         self._trails = [known for known in self._trails if known[0].until is None]
         self._trails.append((trail, lead))
         return trail
 
-    def _note(self, at: int) -> None:
-        for trail, lead in self._trails:
-            trail.show(self._scene(trail.token_id, trail.limit, at, lead))
+    def _leader(self, token: TokenId) -> int:
+        return self.books[token].leader
 
-    def _scene(self, token: TokenId, limit: int, at: int, lead: int) -> Scene:
-        book, age = self.books[token].leading, self.age(at)
-        newest = max(other.leading.timestamp for other in self.books.values())
+    def _note(self, source: int, at: int, *, lost: bool = False) -> None:
+        for trail, lead in self._trails:
+            scene = self._scene(trail.token_id, trail.limit, at, lead, source)
+            if lost:  # nothing is known from right after the last frame on
+                scene = replace(scene, at=trail.newest(source) + 1)
+            trail.show(scene, source)
+
+    def _scene(
+        self, token: TokenId, limit: int, at: int, lead: int, source: int
+    ) -> Scene:
+        """What one socket shows."""
+        pair = [book.books[source] for book in self.books.values()]
+        book = self.books[token].books[source]
+        seen = [each.seen for each in pair if each.seen is not None]
+        newest = max(each.timestamp for each in pair)
         return Scene(
             at=newest * MILLISECOND or at + lead,
-            known_at=at + lead - (age or 0),
-            fault=self.fault(at) or "",
+            known_at=(min(seen) if len(seen) == len(pair) else at) + lead,
+            fault=self._own_fault(source, at),
             asks=tuple(book.asks_within(limit)),
             best_ask=book.best_ask,
             tick=book.tick_size,
         )
+
+    def _own_fault(self, source: int, at: int) -> str:
+        pair = [book.books[source] for book in self.books.values()]
+        for book in pair:
+            if fault := _fault(book, book.age(at)):
+                return fault
+        if any(merged.in_dispute(at) for merged in self.books.values()):
+            return BookFault.SOCKETS_DISAGREE
+        return "" if _mirrored(*pair) else BookFault.HALF_UPDATED
 
     def _print(self, trade: LastTrade, source: int) -> None:
         """Only what takers bought of this very token shows that its asks were there."""
@@ -159,31 +204,39 @@ class MarketView:
     def fault(self, now: int) -> BookFault | None:
         """What is wrong with either book, or between them; None when nothing is."""
         for book in self.books.values():
-            if found := _fault(book, now):
+            found = _fault(book.leading, book.age(now))
+            if found in {BookFault.NO_BOOK, BookFault.STALE_BOOK}:
                 return found
-        return None if self._mirrored() else BookFault.HALF_UPDATED
-
-    def _mirrored(self) -> bool:
-        """Whether each token's best ask is 1 less the other's best bid.
-
-        Both tokens trade on one book (docs/exchange.md): where they differ, one of them
-        has moved and the other's frame is still on its way.
-        """
+            if book.in_dispute(now):
+                return BookFault.SOCKETS_DISAGREE
+            if book.behind:
+                return BookFault.LOST_GROUND
+            if found:
+                return found
+        known = [behind for behind in self._behind if behind is not None]
+        if known and min(known) > BEHIND_LIMIT:
+            return BookFault.LATE_FEED
         yes, no = (book.leading for book in self.books.values())
-        return all(
-            one.best_ask == (None if other.best_bid is None else MICRO - other.best_bid)
-            for one, other in ((yes, no), (no, yes))
-        )
+        return None if _mirrored(yes, no) else BookFault.HALF_UPDATED
 
 
-def _fault(book: MergedBook, now: int) -> BookFault | None:
-    lead, age = book.leading, book.age(now)
-    if age is None or not lead.timestamp:
+def _mirrored(yes: Book, no: Book) -> bool:
+    """Whether each token's best ask is 1 less the other's best bid.
+
+    Both tokens trade on one book (docs/exchange.md): where they differ, one of them has
+    moved and the other's frame is still on its way.
+    """
+    return all(
+        one.best_ask == (None if other.best_bid is None else MICRO - other.best_bid)
+        for one, other in ((yes, no), (no, yes))
+    )
+
+
+def _fault(book: Book, age: int | None) -> BookFault | None:
+    if age is None or not book.timestamp:
         return BookFault.NO_BOOK
     if age > BOOK_AGE_LIMIT:
         return BookFault.STALE_BOOK
-    if book.in_dispute(now):
-        return BookFault.SOCKETS_DISAGREE
-    if lead.doubtful:
+    if book.doubtful:
         return BookFault.DOUBTFUL_BOOK
-    return BookFault.CROSSED_BOOK if lead.crossed else None
+    return BookFault.CROSSED_BOOK if book.crossed else None

@@ -341,7 +341,11 @@ def test_the_fingerprint_tells_settings_apart(
 ) -> None:
     """It differs with every setting that decides a trade, and with no other."""
     same = config.load({name: text}).fingerprint() == Settings().fingerprint()
-    assert same is (name not in DECIDING or value == DEFAULTS[name])
+    if isinstance(value, tuple):  # its order decides nothing
+        value = tuple(sorted(value))
+        assert same is (value == tuple(sorted(Settings.__dict__[name.lower()])))
+    else:
+        assert same is (name not in DECIDING or value == DEFAULTS[name])
 
 
 def test_the_terms_are_the_settings_in_units() -> None:
@@ -597,3 +601,19 @@ def test_a_folder_of_that_name_is_passed_over(dotenv: Path) -> None:
     """A folder called .env, as some tools make, holds no settings."""
     dotenv.mkdir()
     assert main.read_settings({}, dotenv) == Settings()
+
+
+def test_the_fingerprint_goes_by_values_not_by_spelling() -> None:
+    """Every default written out, as in .env.example, and other spellings: the same."""
+    written = {
+        name: config.default_text(spec) for name, spec in config.variables().items()
+    }
+    assert config.load(written).fingerprint() == Settings().fingerprint()
+    spelled = {
+        "TRADE_SIZE": "5.00",
+        "MAX_PRICE": ".990",
+        "ARM_SECONDS": "10.0",
+        "ASSETS": "eth,btc",
+        "INTERVALS": "15m, 5m",
+    }
+    assert config.load(spelled).fingerprint() == Settings().fingerprint()

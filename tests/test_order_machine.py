@@ -481,7 +481,7 @@ class OrderMachine(RuleBasedStateMachine):
         view = self.book.views.get(market)
         if view and view.state is State.ARMED and market in self.process.purchases:
             self.process.ledger.move(market, State.SKIPPED, "above_cap")
-            self.process.purchases[market].close()
+            self.runner.run(self.process.purchases[market].conclude())
             view.state = State.SKIPPED
 
     @rule(market=markets, choice=st.integers(0, 4), impatient=st.booleans())

@@ -199,14 +199,18 @@ async def test_sources_that_differ_are_never_booked(tmp_path: Path) -> None:
             if not (tmp_path / "bought").exists():
                 await buy(ledger, 1, Outcome.UP)
                 (tmp_path / "bought").touch()
-            await settlement.look(at_once=True)
-            await settlement.look(at_once=True)
+            await settlement.look(only={market(n) for n in range(4)})
+            await settlement.look(only={market(n) for n in range(4)})
         found = city.market(1)
         assert (found.state, found.payout, found.paid_up) == (State.FILLED, None, None)
         assert found.disputed
+    city.clob[market(1)] = None
+    async with city.run() as (_, settlement):
+        await settlement.look(only={market(1)})
+    assert city.market(1).payout is None, "one of them has only fallen silent"
     city.clob[market(1)] = "1"
     async with city.run() as (_, settlement):
-        await settlement.look(at_once=True)
+        await settlement.look(only={market(1)})
     assert city.market(1).payout == SHARES
 
 
@@ -217,7 +221,7 @@ async def test_the_stream_against_the_others(tmp_path: Path) -> None:
         for number, heard in ((1, "11"), (2, "22"), (3, "31")):
             await buy(ledger, number, Outcome.UP, heard)
         city.gamma[market(3)] = "0"
-        await settlement.look(at_once=True)
+        await settlement.look(only={market(n) for n in range(4)})
     assert city.market(1).payout == SHARES
     assert city.market(2).payout == 0
     assert city.market(3).payout is None
@@ -233,7 +237,7 @@ async def test_a_crash_between_result_and_payout(tmp_path: Path) -> None:
         ledger.resolve(market(1), 1_000_000, "gamma")
     city.gamma[market(1)] = "1"
     async with city.run() as (_, settlement):
-        await settlement.look(at_once=True)
+        await settlement.look(only={market(n) for n in range(4)})
     assert city.market(1).payout == SHARES
 
 
@@ -244,8 +248,8 @@ async def test_two_modes_of_one_file_do_not_meet(tmp_path: Path) -> None:
         await buy(ledger, 1, Outcome.UP)
     city.gamma[market(1)] = "1"
     async with city.run("LIVE") as (_, settlement):
-        assert await settlement.look(at_once=True) == set()
+        assert await settlement.look(only={market(n) for n in range(4)}) == set()
     assert city.market(1).payout is None
     async with city.run("PAPER") as (_, settlement):
-        await settlement.look(at_once=True)
+        await settlement.look(only={market(n) for n in range(4)})
     assert city.market(1).payout == SHARES

@@ -26,7 +26,14 @@ SELECT condition_id, ticker, close_at, state,
         WHERE observations.wallet = markets.wallet
             AND observations.mode = markets.mode
             AND observations.condition_id = markets.condition_id AND heard <> ''
-        ORDER BY run_id DESC LIMIT 1), '')
+        ORDER BY run_id DESC LIMIT 1), ''),
+    (SELECT paid_up FROM results
+        WHERE results.wallet = markets.wallet AND results.mode = markets.mode
+            AND results.condition_id = markets.condition_id),
+    EXISTS (SELECT 1 FROM events
+        WHERE events.wallet = markets.wallet AND events.mode = markets.mode
+            AND kind = 'results_differ'
+            AND events.condition_id = markets.condition_id)
 FROM markets
 WHERE wallet = :wallet AND mode = :mode AND close_at < :now
     AND (state = 'filled' OR (close_at > :since
@@ -143,13 +150,14 @@ def write_result(
 
 def awaited(file: File, origin: Origin, *, now: int) -> Iterator[Awaited]:
     """Closed markets whose result, or whose payout, is to be asked for."""
-    for condition_id, ticker, close_at, state, up, down, heard in file.read(
+    rows = file.read(
         _AWAITED,
         wallet=origin.wallet,
         mode=origin.mode,
         now=now,
         since=now - _ASKED_FOR,
-    ):
+    )
+    for condition_id, ticker, close_at, state, up, down, heard, known, disputed in rows:
         key = (origin.wallet, condition_id, origin.mode)
         held = file.read(_HELD, *key) if state == State.FILLED else []
         token_id, shares, cost, fee = held[0] if held else ("", 0, 0, 0)
@@ -160,6 +168,8 @@ def awaited(file: File, origin: Origin, *, now: int) -> Iterator[Awaited]:
             token_down=TokenId(down),
             close_at=close_at,
             heard=TokenId(heard),
+            known=known,
+            disputed=bool(disputed),
             token_id=TokenId(token_id),
             shares=shares,
             cost=cost,

@@ -23,10 +23,12 @@ from lastsecond.orders import Figure, State
 _MARKETS = """
 WITH story AS MATERIALIZED (
     SELECT wallet, condition_id, mode,
-        min(CASE WHEN kind = 'result' THEN at END) AS answered_at,
+        min(CASE WHEN kind = 'result' AND events.run_id = sends.run_id THEN at END)
+            AS answered_at,
         max(json_extract(detail, '$.to') IS 'watching') AS watched,
         max(kind = 'results_differ') AS disputed
-    FROM events WHERE condition_id IS NOT NULL
+    FROM events LEFT JOIN sends USING (wallet, condition_id, mode)
+    WHERE condition_id IS NOT NULL
     GROUP BY wallet, condition_id, mode
 )
 SELECT markets.*, sends.order_id, sends.sent_at, orders.outcome, orders.limit_price,

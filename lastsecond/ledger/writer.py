@@ -31,6 +31,9 @@ CLOSING = 5.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
+_MATTERS_LESS = {Store.note, Store.observe, Store.estimate}
+"""What is only logged where the ledger's laws refuse it; all but a note, no more."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -175,8 +178,10 @@ class Writer:
     def _put_aside(self, write: Write, reason: str) -> None:
         """What the ledger's laws refuse is kept as an event, and trading ends."""
         self._go_on()  # the disk did answer
-        if write.func is Store.note:  # an event that is refused has no other place
+        if write.func in _MATTERS_LESS:  # it decides nothing, or has no other place
             _log_unwritten(write, reason)
+            if write.func is not Store.note:
+                return
         else:
             detail = {**_row(write), "refusal": reason}
             logger.critical("LEDGER_REFUSED %s", as_json(detail))

@@ -8,7 +8,7 @@ lost. The frames of that moment take as long to come here as the order took to g
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lastsecond import matching, money
 from lastsecond.errors import SourceError, VenueError, WireError
@@ -38,7 +38,9 @@ TRADED_WITHIN = 2 * NANOSECONDS
 LATE_FRAMES = NANOSECONDS // 2
 """Ns that frames may be late: what they say of the matching moment is waited for."""
 
-_COARSE_TICK = 10_000
+OUT_OF_STEP = 50_000_000
+"""Ns before its print within which a book may show what an order has taken."""
+
 _BUDGET = 5.0
 _BAD_REQUEST = 400
 
@@ -52,10 +54,15 @@ class _Sent:
     order: SignedOrder
     trail: Trail
     refusal: Rejected | None
+    """What the account and the amounts were refused for."""
     sent_at: int
     matched_at: int
-    delay: int
-    """What a moment's frames take to be here."""
+    one_way: int
+
+    @property
+    def delay(self) -> int:
+        """What a moment's frames take to be here, ns."""
+        return self.one_way + LATE_FRAMES
 
 
 class PaperTicket:
@@ -72,6 +79,7 @@ class PaperTicket:
         self._venue = venue
         self._terms = terms
         self._sent: _Sent | None = None
+        self._booked: End | None = None
 
     async def warm(self) -> None:
         """Paper needs no way to anywhere."""
@@ -90,11 +98,12 @@ class PaperTicket:
         self._sent = _Sent(
             order,
             trail,
-            venue.refusal(order, trail.first.tick),
+            venue.refusal(order),
             sent_at=now,
             matched_at=now + one_way + hold,
-            delay=one_way + LATE_FRAMES,
+            one_way=one_way,
         )
+        trail.last_wanted = self._sent.matched_at + TRADED_WITHIN
         venue.in_flight.add(order.order_id)
         return self._sent
 
@@ -112,9 +121,13 @@ class PaperTicket:
         found = [_estimate(Figure.OPTIMISTIC, sent, sent.trail.first, sent.sent_at)]
         if seen < sent.matched_at:
             return found
-        ours = None if own is None else sent.trail.own_print(own)
-        scene = sent.trail.at(sent.matched_at, before=ours)
+        held = sent.matched_at - sent.one_way
+        ours = None if own is None else sent.trail.own_print(own, held)
+        before = None if ours is None else ours - OUT_OF_STEP
+        scene = sent.trail.at(sent.matched_at, before=before)
         real = _estimate(Figure.REALISTIC, sent, scene, sent.matched_at)
+        if self._booked is not None:  # frames that came later still change nothing
+            real = replace(real, result=self._booked)
         found.append(real)
         if seen >= sent.matched_at + TRADED_WITHIN:
             end = _borne_out(sent, real.result, own or 0, ours)
@@ -133,7 +146,10 @@ class PaperTicket:
     async def _matched(self, sent: _Sent) -> Result:
         await self._venue.clock.sleep_until(sent.matched_at + sent.delay)
         end = _end(sent, sent.trail.at(sent.matched_at))
-        return self._venue.pay(sent.order, end) if isinstance(end, Fill) else end
+        if isinstance(end, Fill):
+            end = self._venue.pay(sent.order, end)
+        self._booked = end
+        return end
 
 
 class PaperVenue:
@@ -172,7 +188,9 @@ class PaperVenue:
         """The orders with the amounts of real ones. Raises VenueError as they would."""
         terms = await self._terms(intents[0].condition_id)
         if self._opening is not None and self._cash and not self.in_flight:
-            self._balance = self._opening + await self._cash()
+            balance = self._opening + await self._cash()
+            if not self.in_flight:  # what left meanwhile may not be in it
+                self._balance = balance
         orders = {i.token_id: _order(i, terms.fee_rate) for i in intents}
         return PaperTicket(orders, self, terms)
 
@@ -187,20 +205,16 @@ class PaperVenue:
             ),
         )
 
-    def refusal(self, order: SignedOrder, tick: int | None) -> Rejected | None:
+    def refusal(self, order: SignedOrder) -> Rejected | None:
         """Why the exchange would refuse the order, in its words; None if it would not.
 
         A refusal of the account's would stop real trading.
         """
         maker, taker = order.maker_amount, order.taker_amount
         due = maker + matching.highest_fee(maker, order.limit, order.fee_rate or 0)
-        words = (
-            matching.amounts_refusal(order.order_id, maker, taker)
-            or matching.price_refusal(
-                order.order_id, maker, taker, tick or _COARSE_TICK
-            )
-            or self._too_poor(due)
-        )
+        words = matching.amounts_refusal(
+            order.order_id, maker, taker
+        ) or self._too_poor(due)
         return _refused(words, order) if words else None
 
     def pay(self, order: SignedOrder, fill: Fill) -> End:
@@ -262,8 +276,11 @@ def _end(sent: _Sent, scene: Scene) -> End:
         return sent.refusal
     if scene.fault:
         return Killed(f"the book is not to be believed: {scene.fault}")
-    order = sent.order
-    return matching.fill_or_kill(scene.asks, order.maker_amount, order.limit)
+    order, tick = sent.order, scene.tick or money.COARSE_TICK
+    maker, taker = order.maker_amount, order.taker_amount
+    if words := matching.price_refusal(order.order_id, maker, taker, tick):
+        return _refused(words, order)
+    return matching.fill_or_kill(scene.asks, maker, order.limit)
 
 
 def _estimate(figure: Figure, sent: _Sent, scene: Scene, at: int) -> Estimate:
@@ -283,9 +300,10 @@ def _borne_out(sent: _Sent, end: End, own: int, ours: int | None) -> End:
     if ours is not None and ours >= at:
         traded -= own
     later = sent.trail.at(at + STANDS_AFTER)
+    told = not later.fault and sent.trail.heard_after(at + STANDS_AFTER)
     stands = sum(size for price, size in later.asks if price <= worst)
     if ours is not None:
         stands += own
-    if traded >= end.shares or (not later.fault and stands >= end.shares):
+    if traded >= end.shares or (told and stands >= end.shares):
         return end
     return Killed("neither traded within 2 s nor still there after 1 s")

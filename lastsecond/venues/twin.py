@@ -9,7 +9,6 @@ import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 
-from lastsecond.errors import VenueError
 from lastsecond.market import TokenId
 from lastsecond.orders import (
     Estimate,
@@ -22,6 +21,9 @@ from lastsecond.orders import (
 )
 from lastsecond.ports import Sight, Ticket, Venue
 from lastsecond.venues.paper import PaperTicket, PaperVenue
+
+PATIENCE = 1.0
+"""Seconds that a real order, once ready, waits for its twin."""
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +85,8 @@ class TwinVenue:
     async def arm(self, intents: Sequence[Intent]) -> Ticket:
         """Arm both at once. Raises VenueError as the real one does.
 
-        Without a twin a real order is sent all the same, its fee unknown.
+        The real order waits for its twin PATIENCE at most; without one it is sent all
+        the same, its fee unknown.
         """
         paper = asyncio.create_task(self._paper.arm(intents))
         try:
@@ -92,10 +95,15 @@ class TwinVenue:
             paper.cancel()
             raise
         try:
-            return TwinTicket(real, await paper)
-        except VenueError as error:
-            logger.warning("NO_TWIN %s %s", intents[0].ticker, error)
-            return real
+            await asyncio.wait((paper,), timeout=PATIENCE)
         except BaseException:
+            paper.cancel()
             real.close()
             raise
+        if not paper.done():
+            paper.cancel()
+            why: object = f"not ready within {PATIENCE:g} s"
+        elif (why := paper.exception()) is None:
+            return TwinTicket(real, paper.result())
+        logger.warning("NO_TWIN %s %s", intents[0].ticker, why)
+        return real

@@ -2,7 +2,7 @@
 
 from lastsecond.errors import WireError
 
-UNREADABLE = (ValueError, OverflowError, RecursionError)
+UNREADABLE = (ValueError, ArithmeticError, RecursionError)
 """What the parsers beneath raise for data that is not what it should be."""
 
 _SHOWN = 80

@@ -227,7 +227,7 @@ def test_not_armed_by_the_venue(caplog: pytest.LogCaptureFixture) -> None:
         await stage.arm()
         assert not stage.purchase.ready
         assert stage.ledger.states[CONDITION] is State.WATCHING
-        stage.purchase.close()
+        await stage.purchase.conclude()
 
     run()
     assert "NOT_ARMED btc nothing to buy with 0.50" in caplog.text
@@ -286,7 +286,7 @@ async def test_fires_once() -> None:
             purchase.fire(token, BOOK)
     assert [fired.token_id for fired in stage.venue.fired] == [UP]
     await purchase.settle_answer()
-    purchase.close()
+    await purchase.conclude()
     assert stage.venue.tickets[0].closed
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,8 @@ class PayingLedger(MemoryLedger):
         self.waiting = [market]
 
     async def awaited(self) -> list[Awaited]:
+        disputed = any(kind == "results_differ" for kind, _ in self.notes)
+        self.waiting = [replace(self.waiting[0], disputed=disputed)]
         known = self.states[MARKET] is State.SETTLED or (
             MARKET in self.paid_up and not self.waiting[0].token_id
         )
@@ -64,6 +67,7 @@ class Town:
             )
         )
         self.gamma, self.clob = gamma, clob
+        self.slow = 0.0
         self.source = FakeSource(self.answer)
         self.clock = LoopClock(START * NANOSECONDS)
         self.settlement = Settlement(
@@ -76,6 +80,7 @@ class Town:
         )
 
     async def answer(self, url: str, params: Parameters) -> bytes:
+        await asyncio.sleep(self.slow)
         if url == "https://gamma.test/markets":
             assert dict(params) == {"condition_ids": MARKET, "closed": "true"}
             if self.gamma is None:
@@ -127,7 +132,7 @@ def test_the_result_is_booked_by_token_or_not_at_all(
     @on_jumping_loop
     async def live() -> None:
         town = Town(gamma, clob, held=held)
-        await town.settlement.look(at_once=True)
+        await town.settlement.look(only={MARKET})
         rows = [] if booked is None else [("settled", booked)]
         assert town.ledger.rows == rows
         assert town.ledger.paid_up.get(MARKET, (None,))[0] == paid_up
@@ -167,7 +172,7 @@ def test_the_result_of_a_market_that_was_only_watched(
     @on_jumping_loop
     async def live() -> None:
         town = Town(["0", "1"], [False, True], held=NO_TOKEN)
-        await town.settlement.look(at_once=True)
+        await town.settlement.look(only={MARKET})
         assert town.ledger.paid_up == {MARKET: (0, "gamma+clob")}
         assert town.ledger.rows == []
 
@@ -190,7 +195,7 @@ def test_what_is_said(
 
     @on_jumping_loop
     async def live() -> None:
-        await Town(["1", "0"], None, fee=fee).settlement.look(at_once=True)
+        await Town(["1", "0"], None, fee=fee).settlement.look(only={MARKET})
 
     live()
     assert f"SETTLED btc won mode=PAPER {words}source=gamma" in caplog.text
@@ -204,11 +209,10 @@ def test_sources_that_differ_are_said_loudly_once(
     @on_jumping_loop
     async def live() -> None:
         town = Town(["1", "0"], [False, True])
-        await town.settlement.look(at_once=True)
-        await town.settlement.look(at_once=True)
-        assert town.ledger.notes == [
-            ("results_differ", {"stream": None, "gamma": 1_000_000, "clob": 0})
-        ]
+        await town.settlement.look(only={MARKET})
+        await town.settlement.look(only={MARKET})
+        said = {"stream": None, "gamma": 1_000_000, "clob": 0, "noted": None}
+        assert town.ledger.notes == [("results_differ", said)]
 
     live()
     [line] = [r for r in caplog.records if r.levelno == logging.ERROR]
@@ -278,7 +282,103 @@ def test_a_ledger_that_cannot_be_read_is_tried_later(
             new_stream=lambda *_: pytest.fail("settling holds no socket"),
             ledger=Locked(),
         )
-        assert await Settlement(world).look() == set()
+        settlement = Settlement(world)
+        settling = asyncio.create_task(settlement.run())
+        await world.clock.sleep(25)
+        assert not settling.done()
+        settling.cancel()
+        begun = world.clock.now()
+        await settlement.finish({MARKET}, 60)
+        assert world.clock.now() - begun >= 60 * NANOSECONDS, "nothing was paid"
 
     live()
     assert "UNSETTLED ledger.db is locked" in caplog.text
+
+
+def test_a_dispute_is_not_settled_by_the_silence_of_one_side() -> None:
+    """Once they differ, both must speak, and agree, also in a later run."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        town = Town(["1", "0"], [False, True])
+        await town.settlement.look(only={MARKET})
+        town.clob = None
+        await town.settlement.look(only={MARKET})
+        assert town.ledger.rows == []
+        town.clob = [True, False]
+        await town.settlement.look(only={MARKET})
+        assert town.ledger.rows == [("settled", "5050500 gamma+clob")]
+
+    live()
+
+
+def test_two_looks_at_once_pay_once() -> None:
+    """The look of --once and the one in the background take turns."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        town = Town(["1", "0"], [True, False])
+        town.slow = 3.0
+        settling = asyncio.create_task(town.settlement.run())
+        await town.clock.sleep(1)
+        await town.settlement.finish({MARKET}, 300)
+        await town.clock.sleep(30)
+        assert not settling.done()
+        settling.cancel()
+        assert town.ledger.rows == [("settled", "5050500 gamma+clob")]
+
+    live()
+
+
+def test_a_result_against_one_that_was_noted() -> None:
+    """What was noted of a market before is a source as any other."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        town = Town(None, [False, True])
+        town.ledger.waiting = [replace(town.ledger.waiting[0], known=1_000_000)]
+        await town.settlement.look(only={MARKET})
+        assert town.ledger.rows == []
+        assert town.ledger.notes[0][1]["noted"] == 1_000_000
+        quiet = Town(None, None)
+        quiet.ledger.waiting = [replace(quiet.ledger.waiting[0], known=1_000_000)]
+        await quiet.settlement.look(only={MARKET})
+        assert quiet.ledger.rows == [("settled", "5050500 noted")]
+
+    live()
+
+
+def test_no_request_in_a_market_s_last_seconds() -> None:
+    """Many results are asked for a few at a time, and only while all is calm."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        town = Town(["1", "0"], None, held=NO_TOKEN)
+        one = town.ledger.waiting[0]
+        many = [replace(one, condition_id=ConditionId(f"0x{n}")) for n in range(30)]
+        calls: list[int] = []
+
+        class Crowd(MemoryLedger):
+            async def awaited(self) -> list[Awaited]:
+                return many
+
+        async def calm() -> None:
+            calls.append(len(town.source.calls))
+
+        async def answer(url: str, params: Parameters) -> bytes:
+            return b"[]"
+
+        town.source = FakeSource(answer)
+        world = replace(
+            fake_world(
+                town.clock,
+                source=town.source,
+                new_stream=lambda *_: pytest.fail("settling holds no socket"),
+                ledger=Crowd(),
+            ),
+            calm=calm,
+        )
+        await Settlement(world).look()
+        assert calls == [0, 16, 32, 48]
+
+    live()

@@ -88,9 +88,11 @@ class Bench:
             cash=self._cash,
         )
         self.sight = StillSight(DEEP)
+        self.slow = 0.0
 
     async def _get(self, url: str, params: Parameters) -> bytes:
         assert url == f"https://clob.test/clob-markets/{CONDITION}"
+        await asyncio.sleep(self.slow)
         if not self.answer:
             raise SourceError("down")
         return self.answer
@@ -111,16 +113,16 @@ class Bench:
         """The book as it is seen to have become at ``at`` ms after the order left."""
         moment = START + at * MS
         best = min((price for price, _ in asks), default=None)
-        self.trail.show(
-            Scene(
-                at=moment,
-                known_at=moment,
-                fault=fault,
-                asks=tuple(asks),
-                best_ask=best,
-                tick=10_000,
-            )
+        scene = Scene(
+            at=moment,
+            known_at=moment,
+            fault=fault,
+            asks=tuple(asks),
+            best_ask=best,
+            tick=10_000,
         )
+        for source in (0, 1):
+            self.trail.show(scene, source)
 
 
 def live(
@@ -434,3 +436,45 @@ async def test_closing_ends_the_following() -> None:
         Figure.OPTIMISTIC,
         Figure.REALISTIC,
     ]
+
+
+@live
+async def test_what_was_booked_is_what_the_realistic_figure_says() -> None:
+    """A frame that comes too late, or a balance that ran out, leaves them the same."""
+    bench = Bench(balance=5_020_000)
+    ticket = await bench.ticket()
+    answer = ticket.fire(UP, bench.sight)
+    booked = await answer
+    bench.show(150, [])
+    assert booked == THERE
+    assert figures(ticket.estimates())[Figure.REALISTIC] == THERE
+    poor = Bench(balance=9_000_000)
+    first, second = await poor.ticket(), await poor.ticket()
+    results = await asyncio.gather(
+        first.fire(UP, poor.sight), second.fire(DOWN, poor.sight)
+    )
+    assert isinstance(results[1], Rejected)
+    assert figures(second.estimates())[Figure.REALISTIC] == results[1]
+
+
+@live
+async def test_the_hardest_figure_needs_a_word_from_later() -> None:
+    """A book that nobody has spoken of since the decision bears nothing out."""
+    bench = Bench()
+    ticket = await bench.ticket()
+    assert await ticket.fire(UP, bench.sight) == THERE
+    await bench.clock.sleep(3)
+    told = figures(ticket.estimates())[Figure.PESSIMISTIC]
+    assert isinstance(told, Killed)
+
+
+@live
+async def test_a_word_from_later_bears_a_fill_out() -> None:
+    """A second after the matching the asks were still there, and somebody said so."""
+    heard = Bench()
+    ticket = await heard.ticket()
+    answer = asyncio.ensure_future(ticket.fire(UP, heard.sight))
+    await answer
+    heard.show(1_250, DEEP)
+    await heard.clock.sleep(3)
+    assert figures(ticket.estimates())[Figure.PESSIMISTIC] == THERE

@@ -100,6 +100,7 @@ async def test_what_the_real_order_took_is_not_held_against_its_twin(
     await ticket.fire(UP, pair.bench.sight)
     pair.bench.show(180, [])
     pair.bench.trail.tell(Print(START + 180 * MS, 970_000, 5_154_639), 0)
+    pair.bench.show(1_300, [])
     assert await pair.later(ticket) == dict.fromkeys(Figure, THERE)
 
 
@@ -122,6 +123,7 @@ async def test_our_own_print_is_no_witness() -> None:
     await ticket.fire(UP, pair.bench.sight)
     pair.bench.show(195, [(970_000, 1)])
     pair.bench.trail.tell(Print(START + 195 * MS, 970_000, 5_154_639), 0)
+    pair.bench.show(1_300, [(970_000, 1)])
     assert (await pair.later(ticket))[Figure.PESSIMISTIC] == THERE
     pair = Pair(Killed("really"))
     ticket = await pair.ticket()
@@ -172,3 +174,19 @@ async def test_a_twin_that_fails_stops_nothing(
     assert await answer == THERE
     assert "TWIN_FAILED" in caplog.text
     assert await pair.later(ticket) == {}
+
+
+@live
+async def test_a_twin_that_is_not_ready_is_not_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A second, then the real order goes without; nor does its fault end anything."""
+    pair = Pair()
+    pair.bench.slow = 4.0
+    ticket = await pair.ticket()
+    assert pair.bench.clock.now() == START + 1_000 * MS
+    assert await ticket.fire(UP, pair.bench.sight) == THERE
+    assert "NO_TWIN btc not ready within 1 s" in caplog.text
+    broken = Pair()
+    broken.bench.answer = b'{"c": "0xcc", "fd": {"r": "NaN"}}'
+    assert (await broken.ticket()).orders[UP].fee_rate is None
