@@ -30,6 +30,11 @@ class Figure:
     p90: float | None = None
     ratio_p90: float | None = None
 
+    @property
+    def exact(self) -> bool:
+        """Whether it is a count that no busy machine excuses."""
+        return self.must.startswith("=")
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -74,13 +79,25 @@ class Result:
         return all(figure.ok is not False for figure in self.figures)
 
 
+def fairly(run: Callable[..., Result], *, short: bool) -> Result:
+    """``run``'s result; a short one that missed bounds but no count has a second try.
+
+    Whatever else the machine does in 15 s may take any ratio from a program.
+    """
+    result = run(short=short)
+    missed = [figure for figure in result.figures if figure.ok is False]
+    if short and missed and not any(figure.exact for figure in missed):
+        return run(short=short)
+    return result
+
+
 def command(name: str, run: Callable[..., Result]) -> int:
     """Run ``run(short=...)`` as the command line says; the exit status, 1: missed."""
     options = argparse.ArgumentParser(prog=f"python -m tests.bench.{name}")
     options.add_argument("--short", action="store_true", help="fewer rounds, 15 s")
     options.add_argument("--json", type=Path, help="where to write the figures")
     chosen = options.parse_args()
-    result = run(short=chosen.short)
+    result = fairly(run, short=chosen.short)
     print_table(result.title, result.figures)
     if chosen.json:
         write_json(chosen.json, result.figures)
