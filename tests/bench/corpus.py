@@ -40,15 +40,15 @@ class Corpus:
     frames: tuple[bytes, ...]
     asks: tuple[int | None, int | None]
 
-    def blocks(self, *, without: bytes = b"") -> list[tuple[bytes, ...]]:
-        """The frames a hundred at a time, those that hold ``without`` left out."""
+    def parts(self, length: int, *, without: bytes = b"") -> list[tuple[bytes, ...]]:
+        """The frames ``length`` at a time, those that hold ``without`` left out."""
         return [
             tuple(
                 frame
-                for frame in self.frames[first : first + BLOCK]
+                for frame in self.frames[first : first + length]
                 if not without or without not in frame
             )
-            for first in range(0, len(self.frames), BLOCK)
+            for first in range(0, len(self.frames), length)
         ]
 
     def of_market(self, number: int) -> "Corpus":

@@ -2,11 +2,11 @@
 
     python -m tests.bench.frames [--short] [--json PATH]
 
-Every reader takes the same frames of tests/bench/corpus.py, a block of a hundred at a
-time and block by block in turn, and is asked for both best asks after each frame. A
-figure is microseconds a frame over a block. All must end each round on the asks of the
-recording. nautilus_trader, which knows no best_bid_ask, is given none, and compared
-with ours without them.
+Every reader takes the same frames of tests/bench/corpus.py, 500 at a time and all
+readers in turn, and is asked for both best asks after each frame. A figure is
+microseconds a frame over 500. All must end each round on the asks of the recording.
+nautilus_trader, which knows no best_bid_ask, is given none, and compared with ours
+without them.
 """
 
 import gc
@@ -27,8 +27,9 @@ from tests.bench.peers import (
 )
 from tests.bench.table import Bound, Figure, Result, alone, command, compared
 
+AT_ONCE = 500
 BLOCKS, ROUNDS = 80, 10
-SHORT_BLOCKS, SHORT_ROUNDS = 30, 4
+SHORT_BLOCKS, SHORT_ROUNDS = 30, 6
 NO_QUOTES = b'"best_bid_ask"'
 TO_LIBRARIES = Bound(6, 8, at_least=True)
 TO_JSON = Bound(2, 2.5, at_least=True)
@@ -40,7 +41,7 @@ class Lane:
 
     name: str
     kind: type[Peer]
-    blocks: Sequence[tuple[bytes, ...]]
+    parts: Sequence[tuple[bytes, ...]]
     micros: list[float] = field(default_factory=list)
 
     def beside(self, other: "Lane", bound: Bound) -> Figure:
@@ -48,24 +49,24 @@ class Lane:
         return compared(self.name, self.micros, other.name, other.micros, bound)
 
 
-def timed(peer: Peer, block: Sequence[bytes]) -> float:
+def timed(peer: Peer, part: Sequence[bytes]) -> float:
     """Microseconds a frame."""
     take, asks, clock = peer.take, peer.asks, time.perf_counter_ns
     began = clock()
-    for frame in block:
+    for frame in part:
         take(frame)
         asks()
-    return (clock() - began) / len(block) / 1e3
+    return (clock() - began) / len(part) / 1e3
 
 
 def go_round(lanes: Sequence[Lane], market: Corpus) -> None:
-    """Every lane through all blocks once, in turn, from nothing."""
+    """Every lane through all parts once, in turn, from nothing."""
     readers = [(lane, lane.kind(market)) for lane in lanes]
     for _, peer in readers:
         peer.take(market.opening)
-    for number in range(len(lanes[0].blocks)):
+    for number in range(len(lanes[0].parts)):
         for lane, peer in readers:
-            lane.micros.append(timed(peer, lane.blocks[number]))
+            lane.micros.append(timed(peer, lane.parts[number]))
     for lane, peer in readers:
         if (found := peer.micros()) != market.asks:
             raise RuntimeError(f"{lane.name} ends on {found}, not {market.asks}")
@@ -85,7 +86,7 @@ def frozen() -> Iterator[None]:
 def run(*, short: bool) -> Result:
     """Ours, then each peer against it."""
     market = corpus(SHORT_BLOCKS if short else BLOCKS)
-    every, fewer = market.blocks(), market.blocks(without=NO_QUOTES)
+    every, fewer = market.parts(AT_ONCE), market.parts(AT_ONCE, without=NO_QUOTES)
     ours = Lane("ours", Ours, every)
     json = Lane("stdlib json, our books", StandardJson, every)
     vendor = Lane("polymarket-client, plain books", Vendor, every)
