@@ -3,17 +3,24 @@
 A thread of its own writes, so that a terminal that stands still holds up nothing else:
 meanwhile lines wait, the oldest being dropped, and of frames only the last is kept. The
 cursor is never hidden: there is nothing to restore, however the process ends.
+
+The whole screen is never cleared: tmux keeps what such a clear takes away, a screenful
+of history a second. Below the first row, erasing the rest is no such clear.
 """
 
 import os
+import re
 import select
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
+_ERASE_LINE = "\x1b[K"
 _ERASE_BELOW = "\x1b[J"
-_WHOLE_SCREEN = "\x1b[H\x1b[2J"
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _WAITING = 1_000
 _PATIENCE = 2.0
 
@@ -50,6 +57,15 @@ class _Frame:
     text: str
     size: tuple[int, int]
 
+    def rows(self) -> list[str]:
+        """Its rows, without their newlines."""
+        return self.text.split("\n")[:-1]
+
+    def height(self, columns: int) -> int:
+        """How many rows it is once a terminal of ``columns`` has wrapped it anew."""
+        widths = (cell_len(_COLOURS.sub("", row)) for row in self.rows())
+        return sum(max(1, -(-width // columns)) for width in widths)
+
 
 _NO_FRAME = _Frame("", (0, 0))
 
@@ -64,6 +80,7 @@ class Screen:
         self._changed = threading.Condition()
         self._closing = False
         self._standing = _NO_FRAME
+        self._out_of_sight = 0
         self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
         self._thread.start()
 
@@ -75,7 +92,8 @@ class Screen:
         """Show ``rows`` in the place of the last frame; returns at once.
 
         Each ends with a newline; they are fewer than the terminal's, whose ``size`` is
-        columns and rows: where it has changed, all is drawn anew.
+        columns and rows: where it has changed, the last frame is taken to be wrapped
+        anew, as most terminals do. Lines above stay.
         """
         self._put(_Frame(rows, size))
 
@@ -116,16 +134,37 @@ class Screen:
 
     def _drawing(self, item: _Line | _Frame) -> str:
         """What to write for ``item``, given what stands."""
-        old = self._standing
-        height = old.text.count("\n")
-        erase = f"\r\x1b[{height}A{_ERASE_BELOW}" if height else ""
         match item:
             case _Line(text):
-                return f"{erase}{text}\n{old.text}"
+                self._out_of_sight = 0
+                up = _up(self._height(self._standing.size))
+                erase = f"{up}{_ERASE_LINE}\n{_ERASE_BELOW}\x1b[A" if up else ""
+                return f"{erase}{text}\n{self._standing.text}"
             case _Frame("", _):
-                self._standing = item
+                self._standing, self._out_of_sight = item, 0
                 return ""
-            case _Frame(text, size):
+            case _Frame(_, size):
+                up = _up(self._height(size))
                 self._standing = item
-                resized = height and size != old.size
-                return f"{_WHOLE_SCREEN if resized else erase}{text}"
+                rows = "".join(f"{_ERASE_LINE}{row}\n" for row in item.rows())
+                return f"{up}{rows}{_ERASE_BELOW if up else ''}"
+
+    def _height(self, size: tuple[int, int]) -> int:
+        """How many rows above the cursor are the frame's, on a terminal of ``size``.
+
+        From a terminal that gets lower, rows leave at the top; they come back when it
+        gets higher.
+        """
+        (columns, rows), (columns_before, rows_before) = size, self._standing.size
+        height = self._standing.height(columns) if self._standing.text else 0
+        if columns != columns_before:
+            self._out_of_sight = 0
+        back = min(self._out_of_sight, max(0, rows - rows_before))
+        left = max(0, height - max(1, rows - 1))
+        self._out_of_sight += left - back
+        return height - left + back
+
+
+def _up(rows: int) -> str:
+    """To the start of the row that is ``rows`` above the cursor's; of none, nothing."""
+    return f"\r\x1b[{rows}A" if rows else ""

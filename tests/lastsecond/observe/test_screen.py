@@ -2,13 +2,56 @@
 
 import os
 import threading
+from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lastsecond.observe.screen import Screen, to_descriptor
 from tests.lastsecond.observe.terminal import Terminal
 
 SIZE = (80, 24)
+
+
+class Drawn:
+    """A screen on a terminal that draws each item before the next is given."""
+
+    def __init__(self, columns: int = 80, rows: int = 24) -> None:
+        self.terminal = Terminal(columns, rows)
+        self.size = columns, rows
+        self._written = threading.Semaphore(0)
+        self._screen = Screen(self._write)
+
+    def line(self, text: str) -> None:
+        self._screen.line(text)
+        self._wait()
+
+    def frame(self, *rows: str) -> None:
+        self._screen.frame("".join(f"{row}\n" for row in rows), self.size)
+        self._wait()
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.terminal.resize(columns, rows)
+        self.size = columns, rows
+
+    def close(self) -> None:
+        self._screen.close()
+
+    def _wait(self) -> None:
+        assert self._written.acquire(timeout=60)
+
+    def _write(self, text: str) -> None:
+        self.terminal.write(text)
+        self._written.release()
+
+
+@pytest.fixture
+def drawn() -> Iterator[Drawn]:
+    """A screen on a terminal of 80 columns and 24 rows."""
+    drawn = Drawn()
+    yield drawn
+    drawn.close()
 
 
 def test_lines_scroll_above_the_frame() -> None:
@@ -56,15 +99,100 @@ def test_a_long_run_leaves_no_traces_of_frames() -> None:
     assert everything == [*(f"line {n}" for n in range(50)), "frame 49", "row"]
 
 
-def test_another_size_of_terminal_is_drawn_anew() -> None:
-    """A terminal that wraps old rows anew is cleared, so that none is left over."""
-    terminal = Terminal()
-    screen = Screen(terminal.write)
-    screen.frame("wide\n", SIZE)
-    screen.line("line")
-    screen.frame("narrow\n", (40, 24))
+@pytest.mark.parametrize("above", [0, 1, 20])
+def test_refreshing_lets_nothing_scroll(drawn: Drawn, above: int) -> None:
+    """Not even where the frame begins at the first row: the screen is never cleared."""
+    for number in range(above):
+        drawn.line(f"line {number}")
+    for number in range(20):
+        drawn.frame(*[f"frame {number}"] * (number % 3 + 1))
+    assert drawn.terminal.scrolled == []
+    lines = [f"line {number}" for number in range(above)]
+    assert drawn.terminal.shown() == [*lines, "frame 19", "frame 19"]
+
+
+def test_a_line_above_a_frame_that_fills_the_terminal_scrolls_alone() -> None:
+    """Of the frame nothing is left in what scrolled."""
+    drawn = Drawn(rows=4)
+    drawn.frame("one", "two", "three")
+    drawn.line("line")
+    drawn.close()
+    assert drawn.terminal.scrolled == ["line"]
+    assert drawn.terminal.shown() == ["one", "two", "three"]
+
+
+def test_a_line_of_two_rows_stands_alone_on_both(drawn: Drawn) -> None:
+    """Beside its end nothing of the frame is left."""
+    drawn.resize(10, 24)
+    drawn.frame("frame one", "frame two")
+    drawn.line("0123456789ab")
+    assert drawn.terminal.shown() == ["0123456789", "ab", "frame one", "frame two"]
+
+
+def test_nothing_is_erased_after_a_row_of_full_width() -> None:
+    """There, some terminals would erase its last character."""
+    written = list[str]()
+    screen = Screen(written.append)
+    screen.frame("12345\n", (5, 24))
     screen.close()
-    assert terminal.shown() == ["narrow"]
+    assert written == ["\x1b[K12345\n"]
+
+
+def test_a_narrower_terminal_keeps_the_lines_above(drawn: Drawn) -> None:
+    """What the last frame was wrapped into goes; colours take up no room."""
+    lines = [f"warning {number}" for number in range(5)]
+    for line in lines:
+        drawn.line(line)
+    drawn.frame(f"\x1b[1m{'x' * 70}\x1b[0m", "", "short")
+    drawn.resize(30, 24)
+    drawn.frame("narrow")
+    everything = drawn.terminal.scrolled + drawn.terminal.shown()
+    assert everything == [*lines, "narrow"]
+
+
+def test_a_terminal_that_gets_lower_and_higher_again_shows_one_frame(
+    drawn: Drawn,
+) -> None:
+    """The rows that left at the top are written over when they come back."""
+    drawn.line("warning")
+    drawn.frame(*(f"row {number}" for number in range(20)))
+    for rows in (16, 10, 12, 24):
+        drawn.resize(80, rows)
+        drawn.frame("header", f"{rows} rows")
+    assert drawn.terminal.scrolled == []
+    assert drawn.terminal.shown() == ["warning", "header", "24 rows"]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(1, 30),
+            st.just("line"),
+            st.tuples(st.sampled_from([80, 50, 20]), st.integers(3, 30)),
+        ),
+        max_size=20,
+    )
+)
+def test_no_resize_takes_a_line_or_breaks_the_frame(
+    steps: list[int | str | tuple[int, int]],
+) -> None:
+    """Every line is kept, once and in order, and the last frame stands at the end."""
+    drawn, lines = Drawn(), list[str]()
+    for step in [*steps, 2]:
+        match step:
+            case str():
+                lines.append(f"line {len(lines)}")
+                drawn.line(lines[-1])
+            case int():
+                columns, rows = drawn.size
+                drawn.frame(*["x" * columns] * min(step, rows - 1))
+            case columns, rows:
+                drawn.resize(columns, rows)
+    drawn.close()
+    shown = drawn.terminal.shown()
+    kept = [row for row in drawn.terminal.scrolled + shown if row.startswith("line")]
+    assert kept == lines
+    assert shown[-2:] == ["x" * drawn.size[0]] * 2
 
 
 def test_a_terminal_that_stands_still_holds_up_nothing() -> None:
@@ -83,7 +211,7 @@ def test_a_terminal_that_stands_still_holds_up_nothing() -> None:
     screen.frame("last\n", SIZE)
     moving.set()
     screen.close()
-    assert written[-1].endswith("last\n")
+    assert "last\n" in written[-1]
     assert "line 4999\n" in written[-2]
     assert len(written) <= 1_001
 
