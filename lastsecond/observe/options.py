@@ -11,6 +11,7 @@ from lastsecond.observe.logs import LEVELS
 _SPAN = re.compile(r"(?P<count>[0-9]{1,6})(?P<unit>[mhd])")
 _UNIT_SECONDS = {"m": 60, "h": 3_600, "d": 86_400}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OF_REAL_ORDERS = ("check", "halt", "resume")
 _REPORT_ONLY = ("json", "csv", "html", "since", "mode")
 
 
@@ -34,17 +35,29 @@ def parser() -> argparse.ArgumentParser:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options given; wrong ones end the program with status 2."""
-    options = parser().parse_args(arguments)
-    if options.reason and options.command != "halt":
-        parser().error(f"unrecognized arguments: {' '.join(options.reason)}")
-    misplaced = [name for name in _REPORT_ONLY if getattr(options, name)]
-    if misplaced and options.command != "report":
-        parser().error(f"--{misplaced[0]} goes with report only")
-    if options.live and options.command == "report":
-        parser().error("report sends nothing: for real orders only, --mode live")
+    options = parser().parse_intermixed_args(arguments)
+    if objection := _objection(options):
+        parser().error(objection)
     if options.sim and options.poll_interval is None:
         options.poll_interval = "20"  # a round of the simulated exchange takes 77 s
     return options
+
+
+def _objection(options: argparse.Namespace) -> str | None:
+    """What does not go with the command; None where all does."""
+    command = options.command
+    if options.reason and command != "halt":
+        return f"unrecognized arguments: {' '.join(options.reason)}"
+    misplaced = [name for name in _REPORT_ONLY if getattr(options, name)]
+    if misplaced and command != "report":
+        return f"--{misplaced[0]} goes with report only"
+    if options.live and command == "report":
+        return "report sends nothing: for real orders only, --mode live"
+    if options.sim and command in _OF_REAL_ORDERS:
+        return f"{command} is about real orders: --sim does not go with it"
+    if options.once and command != "run":
+        return "--once goes with run only"
+    return None
 
 
 def _add_what_to_do(options: argparse.ArgumentParser) -> None:
@@ -111,7 +124,10 @@ def _add_report(options: argparse.ArgumentParser) -> None:
         "2026-11-26T13:30), or in the last 30m, 24h, 7d",
     )
     group.add_argument(
-        "--mode", choices=("paper", "live"), help="paper or live orders only"
+        "--mode",
+        type=str.lower,
+        choices=("paper", "live"),
+        help="paper or live orders only",
     )
     form = group.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")

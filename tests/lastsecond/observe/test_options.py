@@ -78,6 +78,11 @@ def complaint(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["report", "--html", "a", "--json"], "--json: not allowed with argument"),
         (["report", "--live"], "report sends nothing: for real orders only, --mode"),
         (["report", "why"], "unrecognized arguments: why"),
+        (["halt", "--sim", "why"], "halt is about real orders: --sim does not go"),
+        (["--sim", "resume"], "resume is about real orders: --sim does not go"),
+        (["check", "--sim"], "check is about real orders: --sim does not go"),
+        (["report", "--once"], "--once goes with run only"),
+        (["halt", "--once"], "--once goes with run only"),
     ],
 )
 def test_what_does_not_go_together_is_told(
@@ -92,6 +97,28 @@ def test_a_report_keeps_what_was_written() -> None:
     options = parse(["report", "--since", "24h", "--mode", "paper", "--csv"])
     assert (options.command, options.since, options.mode) == ("report", "24h", "paper")
     assert (options.json, options.csv, options.html) == (False, True, None)
+
+
+@pytest.mark.parametrize("mode", ["live", "LIVE", "Live"])
+def test_a_mode_is_written_in_any_case(mode: str) -> None:
+    """The board and the log write it in capitals."""
+    assert parse(["report", "--mode", mode]).mode == "live"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["halt", "too", "many"],
+        ["halt", "--quiet", "too", "many"],
+        ["--quiet", "halt", "too", "many"],
+        ["halt", "too", "--quiet", "many"],
+        ["halt", "--log-level", "DEBUG", "--", "too", "many"],
+    ],
+)
+def test_a_reason_for_a_halt_may_stand_anywhere(arguments: list[str]) -> None:
+    """Options before, between or after its words take nothing from it."""
+    options = parse(arguments)
+    assert (options.command, options.reason) == ("halt", ["too", "many"])
 
 
 def test_a_run_asks_for_no_report() -> None:
