@@ -9,6 +9,7 @@ from typing import TextIO
 
 from rich.console import Console, Group
 
+from lastsecond.observe.events import shortened
 from lastsecond.observe.logs import ComplainOnce
 from lastsecond.observe.screen import Screen, to_descriptor
 from lastsecond.observe.status import MOST_EVENTS, RunStatus, rows
@@ -42,14 +43,14 @@ class Events(ComplainOnce):
         except Exception:  # noqa: BLE001  as every handler of the library does
             self.handleError(record)
             return
-        self._last.append((record.levelno, text.partition("\n")[0]))
+        self._last.append((record.levelno, shortened(text.partition("\n")[0])))
         if not self._board_stands or record.levelno >= logging.WARNING:
             self._screen.line(text)
         else:
             self._unseen.append(text)
 
     def for_board(self) -> Sequence[tuple[int, str]]:
-        """The last lines for a board that stands, oldest first, with their levels."""
+        """The last lines for a board that stands, short, oldest first, with levels."""
         with self._alone():
             self._board_stands = True
             self._unseen.clear()

@@ -15,6 +15,7 @@ from lastsecond.ports import World
 
 _DAY = 86_400 * NANOSECONDS
 _COUNTING = 10.0
+_LAST_COUNT = 1.0
 
 
 class Trader(Protocol):
@@ -52,6 +53,7 @@ class Lookout:
         self._world = world
         self._runner = runner
         self._day = Day()
+        self._ended = False
 
     def status(self) -> RunStatus:
         """The run and its markets as they are now."""
@@ -66,6 +68,7 @@ class Lookout:
             fills=self._day.fills,
             next_poll=self._runner.next_poll,
             markets=[trader.status() for trader in self._runner.traders.values()],
+            ended=self._ended,
         )
 
     def busy(self) -> bool:
@@ -78,17 +81,27 @@ class Lookout:
         """Keep the day's figures up to date, for ever."""
         while True:
             await self._world.calm()
-            with suppress(LedgerError):
-                midnight = self._world.clock.now() // _DAY * _DAY
-                self._day = await self._world.ledger.day(midnight)
+            await self._count()
             await self._world.clock.sleep(_COUNTING)
+
+    async def end(self) -> None:
+        """Count a last time, for a second at most: from now on the run has ended."""
+        self._ended = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_COUNT):
+                await self._count()
+
+    async def _count(self) -> None:
+        with suppress(LedgerError):
+            midnight = self._world.clock.now() // _DAY * _DAY
+            self._day = await self._world.ledger.day(midnight)
 
 
 @asynccontextmanager
 async def watched(
     board: Board | None, world: World, runner: Runner
 ) -> AsyncIterator[None]:
-    """Show the run on ``board``, if there is one, while inside."""
+    """Show the run on ``board``, if there is one, while inside, and what it came to."""
     if board is None:
         yield
         return
@@ -96,6 +109,10 @@ async def watched(
     counting = asyncio.create_task(lookout.count(), name="count of the day")
     try:
         async with showing(board, lookout.status, lookout.busy, world.clock.sleep):
-            yield
+            try:
+                yield
+            finally:
+                counting.cancel()
+                await lookout.end()
     finally:
         counting.cancel()

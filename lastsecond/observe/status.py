@@ -14,7 +14,8 @@ from rich.text import Text
 
 from lastsecond import money
 from lastsecond.history import MarketStatus
-from lastsecond.market import NANOSECONDS
+from lastsecond.market import NANOSECONDS, Outcome
+from lastsecond.observe.events import fitted
 from lastsecond.observe.logs import CONTROLS
 
 LAST_SECONDS = 3 * NANOSECONDS
@@ -48,6 +49,8 @@ class RunStatus:
     next_poll: int | None = None
     """When markets are looked for again, Unix ns."""
     markets: Sequence[MarketStatus] = ()
+    ended: bool = False
+    """Whether this is the last that is shown of the run."""
 
 
 def is_busy(closes: Iterable[int], now: int) -> bool:
@@ -61,21 +64,25 @@ def rows(
     """Header, markets, last events: as many rows as leave the cursor a line.
 
     An event is a line of the log and its level. Each row is for ``width`` columns, and
-    is to be cut where it is wider.
+    is to be cut where it is wider. Of a run that has ended and has no market, none is
+    shown.
     """
     found = [_header(status, width)]
     if status.halted is not None:
         found.append(_text(f"HALTED {status.halted}", "bold red"))
-    columns = _columns(width)
-    found.append(
-        _text(" ".join(column.padded(column.name) for column in columns), "dim")
-    )
-    room = height - 1 - len(found)
-    found += _markets(status, columns, max(1, room - 1 - _FEWEST_EVENTS))
+    if status.markets or not status.ended:
+        columns = _columns(width)
+        names = " ".join(column.padded(column.name) for column in columns)
+        found.append(_text(names, "dim"))
+        room = height - 1 - len(found)
+        found += _markets(status, columns, max(1, room - 1 - _FEWEST_EVENTS))
     for_events = min(MOST_EVENTS, height - 2 - len(found))
     if for_events > 0 and events:
         found.append(Text(""))
-        found += [_text(line, _shade(level)) for level, line in events[-for_events:]]
+        found += [
+            _text(fitted(line, width), _shade(level))
+            for level, line in events[-for_events:]
+        ]
     return found[: max(1, height - 1)]
 
 
@@ -88,7 +95,7 @@ def _header(status: RunStatus, width: int) -> Text:
         (f"clock {_offset(status.clock_offset_ms)}", ""),
         (f"{datetime.fromtimestamp(status.now // NANOSECONDS, UTC):%H:%M:%S} UTC", ""),
     ]
-    if status.next_poll is not None:
+    if status.next_poll is not None and not status.ended:
         items.append((f"next look {_countdown(status.next_poll - status.now)}", ""))
     header = Text()
     for words, style in items:
@@ -113,9 +120,11 @@ class _Column:
         return words.ljust(self.width) if self.left else words.rjust(self.width)
 
     def style(self, market: MarketStatus) -> str:
-        """The favourite's price is bold; a state has its colour."""
+        """The favourite's price and what was bought are bold, a state is coloured."""
         if self.name == "STATE":
             return _STATES.get(market.state, "")
+        if self.name == "FAVOURITE":
+            return "bold" if market.bought else ""
         bold = market.favourite is not None and self.name == market.favourite.upper()
         return "bold" if bold else ""
 
@@ -128,11 +137,11 @@ _STATES = {
 _COLUMNS = (
     _Column("MARKET", 25, lambda m, _: m.ticker, left=True),
     _Column("LEFT", 5, lambda m, now: _left(m.close_at - now)),
-    _Column("UP", 6, lambda m, _: _price(m.ask_up)),
-    _Column("DOWN", 6, lambda m, _: _price(m.ask_down)),
-    _Column("FAVOURITE", 9, lambda m, _: m.favourite or _UNKNOWN),
+    _Column("UP", 6, lambda m, _: _price(m.ask_up, m)),
+    _Column("DOWN", 6, lambda m, _: _price(m.ask_down, m)),
+    _Column("FAVOURITE", 10, lambda m, _: _favourite(m)),
     _Column("DEPTH", 6, lambda m, _: _depth(m.depth)),
-    _Column("AGE", 6, lambda m, _: _age(m.book_age_ms)),
+    _Column("AGE", 5, lambda m, _: _age(m.book_age_ms)),
     _Column("STATE", 10, lambda m, _: m.state, left=True),
 )
 _EXPENDABLE = ("AGE", "FAVOURITE", "DEPTH", "DOWN", "UP")
@@ -163,7 +172,10 @@ def _markets(status: RunStatus, columns: Sequence[_Column], room: int) -> list[T
 
 
 def _market(market: MarketStatus, columns: Sequence[_Column], now: int) -> Text:
-    row = _text(" ".join(each.padded(each.cell(market, now)) for each in columns))
+    cells = " ".join(each.padded(each.cell(market, now)) for each in columns)
+    row = _text(
+        cells.rstrip(" ")
+    )  # the shorter, the less is wrapped in a smaller window
     start = 0
     for column in columns:
         if style := column.style(market):
@@ -206,8 +218,24 @@ def _depth(amount: int | None) -> str:
     return str(whole) if whole >= 1_000 else _dollars(amount).removeprefix("+")
 
 
-def _price(ask: Decimal | None) -> str:
-    return _UNKNOWN if ask is None else money.text(money.from_decimal(ask))
+def _price(ask: Decimal | None, market: MarketStatus) -> str:
+    """An ask; of a known book without one, that there is none."""
+    if ask is None:
+        return _UNKNOWN if market.book_age_ms is None else "none"
+    return money.text(money.from_decimal(ask))
+
+
+def _favourite(market: MarketStatus) -> str:
+    """What was bought; else the favourite, with a star where nobody sells it.
+
+    As in a Sample, nobody asking is higher than anybody.
+    """
+    if market.bought or market.favourite:
+        return market.bought or market.favourite or ""
+    asks = market.ask_up, market.ask_down
+    if market.book_age_ms is None or asks.count(None) != 1:
+        return _UNKNOWN
+    return f"{Outcome.UP if market.ask_up is None else Outcome.DOWN}*"
 
 
 def _offset(milliseconds: float | None) -> str:
@@ -227,6 +255,6 @@ def _age(milliseconds: int | None) -> str:
     if milliseconds is None:
         return _UNKNOWN
     if milliseconds < 1_000:
-        return f"{milliseconds} ms"
+        return f"{milliseconds}ms"
     seconds = milliseconds / 1_000
-    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
+    return f"{seconds:.1f}s" if seconds < 100 else f"{seconds:.0f}s"

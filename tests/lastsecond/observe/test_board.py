@@ -2,21 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from io import StringIO
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from lastsecond.clock import LoopClock
 from lastsecond.market import NANOSECONDS
-from lastsecond.observe.board import Board, show, showing
+from lastsecond.observe.board import show, showing
 from lastsecond.observe.logs import logging_to
-from lastsecond.observe.screen import Screen
 from lastsecond.observe.status import RunStatus, is_busy
 from tests.fakes import on_jumping_loop
+from tests.lastsecond.observe.boards import board_over
 from tests.lastsecond.observe.terminal import Terminal, words
 
 START = 1_790_000_000 * NANOSECONDS
@@ -24,19 +21,6 @@ CLOSE = START + 10 * NANOSECONDS
 RUN = RunStatus(mode="PAPER", now=START)
 
 logger = logging.getLogger("hft_trader")
-
-
-@contextmanager
-def board_over(
-    terminal: Terminal, write: Callable[[str], object] | None = None
-) -> Iterator[Board]:
-    """A board of 80 columns and 24 rows; all of it is drawn at the end."""
-    console = Console(file=StringIO(), force_terminal=True, width=80, height=24)
-    screen = Screen(write or terminal.write)
-    try:
-        yield Board(console, screen)
-    finally:
-        screen.close()
 
 
 # -- when it is refreshed --
@@ -173,10 +157,10 @@ def test_lines_go_into_the_board_and_warnings_above_it(tmp_path: Path) -> None:
     ]
     assert board[3:] == [
         "",
-        "INFO hft_trader BEFORE",
-        "INFO hft_trader INFO of [secret]",
-        "WARNING hft_trader WARNING of [secret]",
-        "CRITICAL hft_trader FAULT",
+        "BEFORE",
+        "INFO of [secret]",
+        "WARNING WARNING of [secret]",
+        "CRITICAL FAULT",
         "INFO hft_trader AFTER",
     ]
 
@@ -194,7 +178,7 @@ def test_what_a_board_has_not_shown_scrolls_after_it(tmp_path: Path) -> None:
         board.leave()
     shown = [words(row) for row in terminal.shown()]
     assert [row.rpartition(" ")[2] for row in shown[:2]] == ["SCROLLED", "ABOVE"]
-    assert shown[-2:] == ["INFO hft_trader SCROLLED", "INFO hft_trader LATE"]
+    assert shown[-2:] == ["SCROLLED", "INFO hft_trader LATE"]
     assert sum("LATE" in row for row in shown) == 1
 
 
@@ -217,7 +201,7 @@ def test_only_the_last_events_are_kept(tmp_path: Path) -> None:
                 logger.info("EVENT %d", number)
         board.refresh(RUN)
     shown = [words(row) for row in terminal.shown()[-8:]]
-    assert shown == [f"INFO hft_trader EVENT {number}" for number in range(992, 1_000)]
+    assert shown == [f"EVENT {number}" for number in range(992, 1_000)]
     assert terminal.scrolled == []
 
 
@@ -237,4 +221,4 @@ def test_a_broken_log_call_is_told_above_the_board(tmp_path: Path) -> None:
         root.handlers = handlers
     shown = "\n".join(terminal.shown())
     assert "terminal: not written: %d format" in shown
-    assert "INFO hft_trader NEXT" in shown
+    assert "NEXT" in shown

@@ -114,12 +114,12 @@ def test_a_terminal_shows_the_board_and_is_left_in_order(
     header = next(n for n, row in enumerate(shown) if row.startswith("PAPER"))
     assert shown[header - 1] == "WARNING main WORRYING"
     assert shown[header + 1 :] == [
-        "MARKET                     LEFT     UP   DOWN FAVOURITE  DEPTH    AGE STATE",
+        "MARKET                     LEFT     UP   DOWN  FAVOURITE  DEPTH   AGE STATE",
         "no markets at the moment",
         "",
-        "INFO main STARTING",
-        "INFO main RUNNING",
-        "WARNING main WORRYING",
+        "STARTING",
+        "RUNNING",
+        "WARNING WORRYING",
         "INFO lastsecond.signals STOPPED by a signal",
     ]
     assert terminal.coloured

@@ -13,6 +13,8 @@ from lastsecond.history import Day, MarketStatus
 from lastsecond.market import NANOSECONDS
 from lastsecond.observe.lookout import Lookout, watched
 from tests.fakes import FakeSource, on_jumping_loop
+from tests.lastsecond.observe.boards import board_over
+from tests.lastsecond.observe.terminal import Terminal
 from tests.scripted import MemoryLedger, fake_world
 from tests.test_hft_trader import CLOSE, Market, books
 
@@ -26,11 +28,14 @@ class CountingLedger(MemoryLedger):
         super().__init__()
         self.asked: list[int] = []
         self.broken = False
+        self.stuck = False
 
     async def day(self, since: int) -> Day:
         self.asked.append(since)
         if self.broken:
             raise LedgerError("locked")
+        if self.stuck:
+            await asyncio.sleep(3_600)
         return Day(orders=len(self.asked), fills=2, result=-5_000_000)
 
 
@@ -112,6 +117,61 @@ def test_the_day_is_counted_now_and_then() -> None:
         assert ledger.asked[-1] == midnight + 86_400 * NANOSECONDS
 
     live()
+
+
+def test_the_day_is_counted_once_more_at_the_end() -> None:
+    """The last that is shown is what the run came to, and that it has ended."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        seen, clock = lookout(Runner(next_poll=7), CountingLedger())
+        counting = asyncio.create_task(seen.count())
+        await clock.sleep(15)
+        counting.cancel()
+        assert not seen.status().ended
+        await seen.end()
+        assert (seen.status().orders, seen.status().ended) == (3, True)
+
+    live()
+
+
+@pytest.mark.parametrize("fault", ["broken", "stuck"])
+def test_the_end_waits_a_second_for_the_day_at_most(fault: str) -> None:
+    """A ledger that cannot be read leaves the figures as they were."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        ledger = CountingLedger()
+        seen, clock = lookout(Runner(), ledger)
+        setattr(ledger, fault, True)
+        began = clock.now()
+        await seen.end()
+        assert clock.now() - began <= NANOSECONDS
+        assert (seen.status().orders, seen.status().ended) == (0, True)
+
+    live()
+
+
+def test_the_board_is_left_with_the_last_figures() -> None:
+    """What was counted at the end is in the last frame, and no table of no markets."""
+    terminal = Terminal()
+
+    @on_jumping_loop
+    async def live() -> None:
+        clock = LoopClock(int(START.timestamp()) * NANOSECONDS)
+        world = fake_world(
+            clock,
+            source=FakeSource(lambda *_: pytest.fail("it asks nobody")),
+            new_stream=lambda *_: pytest.fail("nor listens"),
+            ledger=CountingLedger(),
+        )
+        with board_over(terminal) as board:
+            async with watched(board, world, Runner()):
+                await clock.sleep(4.5)
+
+    live()
+    (header,) = terminal.shown()
+    assert header.startswith("PAPER  today -5.00  orders 2 fills 2")
 
 
 def test_without_a_board_nothing_is_done() -> None:

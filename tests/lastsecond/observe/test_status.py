@@ -41,9 +41,9 @@ EVENTS = [(logging.INFO, f"event {number}") for number in range(1, 9)]
 
 BOARD = """
 PAPER  today -4.96  orders 3 fills 2  clock -12 ms  14:13:20 UTC  next look 0:42
-MARKET                     LEFT     UP   DOWN FAVOURITE  DEPTH    AGE STATE
-btc-updown-15m-1789999200  0:59  0.985   0.03        Up 123.45  53 ms watching
-eth-updown-5m-1790000100  16:40      -      -         -      -      - discovered
+MARKET                     LEFT     UP   DOWN  FAVOURITE  DEPTH   AGE STATE
+btc-updown-15m-1789999200  0:59  0.985   0.03         Up 123.45  53ms watching
+eth-updown-5m-1790000100  16:40      -      -          -      -     - discovered
 
 event 1
 event 2
@@ -106,7 +106,7 @@ def test_fits_in_any_terminal(height: int, count: int) -> None:
     [
         (80, set()),
         (79, {"AGE"}),
-        (72, {"AGE", "FAVOURITE"}),
+        (73, {"AGE", "FAVOURITE"}),
         (60, {"AGE", "FAVOURITE", "DEPTH"}),
         (45, {"AGE", "FAVOURITE", "DEPTH", "UP", "DOWN"}),
     ],
@@ -198,12 +198,63 @@ def test_a_result_is_never_more_than_it_is(amount: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "words"), [(0, "0 ms"), (999, "999 ms"), (1_250, "1.2 s"), (90_000, "90.0")]
+    ("age", "words"), [(0, "0ms"), (999, "999ms"), (1_250, "1.2s"), (90_000, "90.0s")]
 )
 def test_an_age_is_short(age: int, words: str) -> None:
     """Milliseconds below a second, else seconds."""
     row = drawn(replace(RUN, markets=[replace(BTC, book_age_ms=age)]))[2]
     assert f" {words}" in row
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "age", "shown"),
+    [
+        (None, "0.02", 53, ["none", "0.02", "Up*"]),
+        ("0.02", None, 53, ["0.02", "none", "Down*"]),
+        (None, None, 53, ["none", "none", "-"]),
+        ("0.5", "0.5", 53, ["0.50", "0.50", "-"]),
+        (None, "0.02", None, ["-", "0.02", "-"]),
+    ],
+)
+def test_the_side_that_nobody_sells_is_the_favourite(
+    up: str | None, down: str | None, age: int | None, shown: list[str]
+) -> None:
+    """As in the report; a star says so, and a book not known says nothing."""
+    market = replace(
+        BTC,
+        ask_up=None if up is None else Decimal(up),
+        ask_down=None if down is None else Decimal(down),
+        favourite=None,
+        book_age_ms=age,
+    )
+    assert drawn(replace(RUN, markets=[market]))[2].split()[2:5] == shown
+
+
+@pytest.mark.parametrize("bought", ["Up 0.97", "Down 0.985"])
+def test_what_was_bought_stands_out(bought: str) -> None:
+    """Side and price, bold, in the favourite's place, whoever is favourite now."""
+    run = replace(RUN, markets=[replace(BTC, bought=bought, favourite=Outcome.DOWN)])
+    assert drawn(run)[2].endswith(f" {bought} 123.45  53ms watching")
+    assert f"\x1b[1m{bought:>10}\x1b[0m" in drawn(run, colour=True)[2]
+
+
+def test_a_run_that_has_ended_is_short() -> None:
+    """Neither a next look nor, without markets, a table or words about none."""
+    ended = replace(RUN, ended=True)
+    assert "next look" not in drawn(ended)[0]
+    assert drawn(ended)[2].startswith(BTC.ticker)
+    header, *rest = drawn(replace(ended, markets=()), EVENTS[:1])
+    assert header.startswith("PAPER  today -4.96  orders 3 fills 2")
+    assert rest == ["", "event 1"]
+
+
+def test_a_long_event_goes_without_its_lesser_figures() -> None:
+    """Those that matter are still there at 80 columns; at more, all are."""
+    event = f"DECISION buy ask=0.95 {'x' * 50} t_minus=1.000 book_age_ms=24"
+    assert drawn(RUN, [(logging.INFO, event)])[-1] == event.removesuffix(
+        " book_age_ms=24"
+    ).removesuffix(" t_minus=1.000")
+    assert drawn(RUN, [(logging.INFO, event)], size=(120, 24))[-1] == event
 
 
 def test_a_closed_market_has_no_time_left() -> None:
