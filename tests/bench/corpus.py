@@ -7,6 +7,7 @@ That mix is an assumption, the books and their movements are not.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,8 @@ START = 1_776_158_922 * NANOSECONDS
 QUOTES = frozenset(range(4, BLOCK, 10))
 TRADES = frozenset(range(11, BLOCK, 20))
 BOOKS = frozenset({0, 50})
+
+_TIMESTAMP = re.compile(rb'"timestamp":"\d{13}"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,11 @@ def corpus(blocks: int) -> Corpus:
             market.ladder.best(Outcome.DOWN, Side.SELL),
         ),
     )
+
+
+def stamped(frame: bytes, at: int) -> bytes:
+    """The frame as if sent at ``at``, Unix ms; as long as it was."""
+    return _TIMESTAMP.sub(b'"timestamp":"%d"' % at, frame)
 
 
 def _movements(

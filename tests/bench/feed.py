@@ -85,7 +85,7 @@ async def our_flow(
     async def listen(stream: Subscription, source: int) -> None:
         async for frame in stream.frames():
             assert not isinstance(frame, Gap)
-            peer.view.take(frame.events, source, clock.monotonic())
+            peer.view.take(frame.events, source, clock.monotonic(), clock.now())
             flow.count()
 
     async with AsyncExitStack() as stack:

@@ -70,7 +70,8 @@ class Ours(Peer):
         self._clock = SystemClock()
 
     def take(self, frame: bytes) -> None:
-        self.view.take(decode(frame).events, 0, self._clock.monotonic())
+        events, clock = decode(frame).events, self._clock
+        self.view.take(events, 0, clock.monotonic(), clock.now())
 
     def asks(self) -> Asks:
         return self._up.best_ask, self._down.best_ask
@@ -85,7 +86,7 @@ class StandardJson(Ours):
     def take(self, frame: bytes) -> None:
         said = json.loads(frame)
         events = [_event(each) for each in (said if isinstance(said, list) else [said])]
-        self.view.take(events, 0, self._clock.monotonic())
+        self.view.take(events, 0, self._clock.monotonic(), self._clock.now())
 
 
 def _event(said: dict[str, Any]) -> Event:

@@ -16,7 +16,7 @@ from tests.bench.crowd import Lived, Plan, lived
 from tests.bench.table import Figure, Result, command, percentile
 
 SIZES, SHORT_SIZES = (1, 8, 50, 200), (1, 50)
-SEQUENCE, SHORT_SEQUENCE = 2_000, 200
+SEQUENCE, SHORT_SEQUENCE = 2_000, 70
 US, MIB = 1e3, 2**20
 LATE_P50, LATE_P90, LAST = 20, 50, 1_000
 FLAT = 1.05
@@ -25,8 +25,8 @@ FLAT = 1.05
 def run(*, short: bool) -> Result:
     """Every size, then the sequence."""
     sizes = SHORT_SIZES if short else SIZES
-    seconds, waits = (1.0, 20) if short else (5.0, 100)
-    before, after = (1.0, 0.1) if short else (2.0, 0.5)
+    seconds, waits = (0.5, 10) if short else (5.0, 100)
+    before, after = (0.5, 0.1) if short else (2.0, 0.5)
     figures: list[Figure] = []
     costs: dict[int, Lived] = {}
     for markets in sizes:
@@ -40,13 +40,16 @@ def run(*, short: bool) -> Result:
             )
         )
     for markets in sizes:
-        figures += of_size(markets, costs[markets], costs[sizes[0]])
+        figures += of_size(markets, costs[markets], costs[sizes[0]], short=short)
     figures.append(of_sequence(SHORT_SEQUENCE if short else SEQUENCE))
     return Result("many markets, two sockets of 20 frames/s each", figures)
 
 
-def of_size(markets: int, found: Lived, one: Lived) -> list[Figure]:
-    """Processor and memory for each market, and how late the trigger is."""
+def of_size(markets: int, found: Lived, one: Lived, *, short: bool) -> list[Figure]:
+    """Processor and memory for each market, and how late the trigger is.
+
+    A short run asks for no absolute time.
+    """
     cpu = found.cpu / markets * 100
     grown = (found.resident - found.empty) / MIB
     ratio = found.cpu / (markets * one.cpu)
@@ -63,7 +66,7 @@ def of_size(markets: int, found: Lived, one: Lived) -> list[Figure]:
             against="" if first else "1 market",
             ratio=None if first else ratio,
             must="" if first else "<= 1x",
-            ok=None if first else ratio <= 1,
+            ok=None if first else ratio <= (2 if short else 1),
         ),
         Figure(f"{markets}: memory, all together", 1, grown, "MiB"),
         Figure(
@@ -72,16 +75,24 @@ def of_size(markets: int, found: Lived, one: Lived) -> list[Figure]:
             value=p50,
             p90=p90,
             unit="µs",
-            must=f"p50 {LATE_P50}, p90 {LATE_P90}, never early",
-            ok=min(late) >= 0 and p50 <= LATE_P50 and p90 <= LATE_P90,
+            must=f"p50 <= {LATE_P50}, p90 <= {LATE_P90}",
+            ok=None if short else p50 <= LATE_P50 and p90 <= LATE_P90,
+        ),
+        Figure(
+            what=f"{markets}: trigger early",
+            n=len(late),
+            value=sum(each < 0 for each in late),
+            unit="times",
+            must="= 0",
+            ok=min(late) >= 0,
         ),
         Figure(
             what=f"{markets}: last order sent after T-1 s",
             n=len(found.fired),
             value=last,
             unit="µs",
-            must=f"<= {LAST:,} of 8" if len(found.fired) > 1 else "",
-            ok=last is not None and last <= LAST,
+            must=f"<= {LAST:,}",
+            ok=None if short else last is not None and last <= LAST,
         ),
     ]
 

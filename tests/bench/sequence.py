@@ -30,8 +30,9 @@ from lastsecond.market import (
 )
 from lastsecond.orders import Intent, State
 from lastsecond.sim import naming
+from lastsecond.trail import MILLISECOND
 from main import TradingBotRunner
-from tests.bench.corpus import Corpus, corpus
+from tests.bench.corpus import Corpus, corpus, stamped
 from tests.bench.crowd import resident
 from tests.fakes import FakeSource, Parameters
 from tests.scripted import (
@@ -94,10 +95,14 @@ class Exchange:
         market = self._frames.named(slug)
         close = (int(slug.rsplit("-", 1)[1]) + EVERY) * NANOSECONDS
         begin = close - FRAMES * A_FRAME_EVERY + NANOSECONDS // 2
-        script = [(self._clock.now(), market.opening)]
-        script += [
-            (begin + number * A_FRAME_EVERY, frame)
-            for number, frame in enumerate(market.frames[:FRAMES])
+        moments = [begin + number * A_FRAME_EVERY for number in range(FRAMES)]
+        script = [
+            (at, stamped(frame, at // MILLISECOND))
+            for at, frame in zip(
+                [self._clock.now(), *moments],
+                [market.opening, *market.frames],
+                strict=False,
+            )
         ]
         return ScriptedStream(name, script, self._clock)
 

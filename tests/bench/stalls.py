@@ -40,15 +40,17 @@ def run(*, short: bool) -> Result:
     return Result(
         title,
         [
-            *pair("longest turn of the loop", *turns),
-            *pair("longest collection", *longest),
-            *pair("a full collection, at any time", *full),
+            *pair("longest turn of the loop", *turns, short=short),
+            *pair("longest collection", *longest, short=short),
+            *pair("a full collection, at any time", *full, short=short),
         ],
     )
 
 
-def pair(what: str, default: Sequence[float], bot: Sequence[float]) -> list[Figure]:
-    """With Python's own collector, and as the bot has it."""
+def pair(
+    what: str, default: Sequence[float], bot: Sequence[float], *, short: bool
+) -> list[Figure]:
+    """With Python's own collector, and as the bot has it; a short run asks nothing."""
     usual, ours = percentile(default, 0.5), percentile(bot, 0.5)
     name = "default collector"
     return [
@@ -65,7 +67,7 @@ def pair(what: str, default: Sequence[float], bot: Sequence[float]) -> list[Figu
             ratio=ours / usual if usual else None,
             must=f"<= {MUST:g} ms",
             aim=f"<= {AIM:g} ms",
-            ok=ours <= MUST,
+            ok=None if short else ours <= MUST,
         ),
     ]
 

@@ -114,7 +114,7 @@ def to_line(code: str) -> float:
     script = f"{code}\nimport os\nos.write(1, b'!')"
     began = time.perf_counter_ns()
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE
+        [sys.executable, "-P", "-c", script], stdout=subprocess.PIPE
     ) as process:
         assert process.stdout
         process.stdout.read(1)
@@ -165,7 +165,7 @@ def run(*, short: bool) -> Result:
                 n=1,
                 value=len(foreign),
                 unit="",
-                must="0",
+                must="= 0",
                 ok=not foreign,
             ),
         ],

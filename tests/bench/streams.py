@@ -5,8 +5,8 @@
 It has the frames of tests/bench/corpus.py in pieces of the wire and sends them by what
 it reads on its standard input: ``burst FIRST LAST PATH...`` sends those frames at once
 to the sockets opened at those paths, ``pace N`` one frame to every socket N times a
-second, from the first on. A path is ``/MARKET/NAME``; markets differ in their ids only.
-Nothing is compressed, for anybody.
+second, from the first on, with the time of that turn. A path is ``/MARKET/NAME``;
+markets differ in their ids only. Nothing is compressed, for anybody.
 """
 
 import asyncio
@@ -21,7 +21,9 @@ from itertools import count
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Frame, Opcode
 
-from tests.bench.corpus import Corpus, corpus
+from lastsecond.clock import SystemClock
+from lastsecond.trail import MILLISECOND
+from tests.bench.corpus import Corpus, corpus, stamped
 
 TURNS = 40
 """In how many parts all sockets get a paced frame, so that they do not come at once."""
@@ -67,6 +69,10 @@ def streams(blocks: int) -> Iterator[Streams]:
             process.kill()
 
 
+def _milliseconds() -> int:
+    return SystemClock().now() // MILLISECOND
+
+
 class _Server:
     def __init__(self, frames: Corpus) -> None:
         self._sockets: dict[str, ServerConnection] = {}
@@ -108,25 +114,25 @@ class _Server:
             if what == "burst":
                 first, last, *paths = given
                 for path in paths:
-                    self._send(path, slice(int(first), int(last)))
+                    number = int(path.split("/")[1])
+                    frames = self.wire(number)[int(first) : int(last)]
+                    self._sockets[path].transport.write(b"".join(frames))
             else:
                 self._pacing = asyncio.create_task(self._pace(int(given[0])))
-
-    def _send(self, path: str, part: slice) -> None:
-        frames = self.wire(int(path.split("/")[1]))
-        self._sockets[path].transport.write(b"".join(frames[part]))
 
     async def _pace(self, a_second: int) -> None:
         loop = asyncio.get_running_loop()
         for path in self._sockets:
             self.wire(int(path.split("/")[1]))
-        began = loop.time()
+        began, at = loop.time(), _milliseconds()
         for turn in count():
             due = began + turn / (a_second * TURNS)
             await asyncio.sleep(max(0, due - loop.time()))
             number, part = divmod(turn, TURNS)
+            now = at + number * 1000 // a_second
             for path in list(self._sockets)[part::TURNS]:
-                self._send(path, slice(number, number + 1))
+                frame = self.wire(int(path.split("/")[1]))[number]
+                self._sockets[path].transport.write(stamped(frame, now))
 
 
 async def main() -> None:
