@@ -3,11 +3,13 @@
 import argparse
 import os
 import shutil
+import stat
 import sys
 from pathlib import Path
 
 from lastsecond.clock import SystemClock
 from lastsecond.errors import LedgerError
+from lastsecond.history import History
 from lastsecond.ledger.reading import read_history
 from lastsecond.observe import export, page, tables
 from lastsecond.observe.options import since_ns
@@ -23,12 +25,11 @@ def report(terms: Terms, options: argparse.Namespace) -> int:
     folder = terms.folder / "sim" if options.sim else terms.folder
     now = SystemClock().now()
     since = None if options.since is None else since_ns(options.since, now)
-    history = read_history(Path(folder) / "ledger.db")
+    history = _history(Path(folder) / "ledger.db")
     found = build(history, now=now, since=since, mode=options.mode)
     if options.html is not None:
         return _write(Path(options.html), page.as_html(found))
-    sys.stdout.write(_form(found, options))
-    return 0
+    return _print(_form(found, options))
 
 
 def verdict(terms: Terms) -> str:
@@ -54,15 +55,72 @@ def _form(found: Report, options: argparse.Namespace) -> str:
     return tables.as_text(found, width=width, styled=on_terminal)
 
 
-def _write(path: Path, text: str) -> int:
-    """Write the page whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def _history(path: Path) -> History:
+    """The ledger, read; without one, the error names the offline one if it is there."""
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        return read_history(path)
+    except LedgerError as error:
+        if not path.exists() and (path.parent / "sim" / path.name).exists():
+            hint = "for the offline one, try `python main.py report --sim`"
+            raise LedgerError(f"{error}; {hint}") from error
+        raise
+
+
+def _write(path: Path, text: str) -> int:
+    """Write the page whole or not at all; the exit status.
+
+    A link is followed: what it leads to is replaced, and only if it is a regular file.
+    """
+    try:
+        if _in_the_way(path):
+            sys.stderr.write(f"{path}: cannot be written: it is not a regular file\n")
+            return 1
+        _replace(Path(os.path.realpath(path)), text)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         sys.stderr.write(f"{path}: cannot be written: {error.strerror}\n")
         return 1
-    sys.stdout.write(f"{path}\n")
+    return _print(f"{path}\n")
+
+
+def _in_the_way(path: Path) -> bool:
+    """Whether ``path`` leads to something that a page must not take the place of."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _replace(target: Path, text: str) -> None:
+    """Put a draft beside ``target`` in its place. Raises OSError, and leaves none."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with draft.open("x", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(target)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _print(text: str) -> int:
+    """Print to the last letter; the exit status.
+
+    Who reads no further, as `head` does, has had enough: that is no fault.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_the_rest()
+    except OSError as error:
+        _drop_the_rest()
+        sys.stderr.write(f"The report cannot be printed: {error.strerror}\n")
+        return 1
     return 0
+
+
+def _drop_the_rest() -> None:
+    """Let what could not be printed go nowhere, or it would be tried again at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
