@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lastsecond.history import OFFSETS_MS, MarketRecord, Sample
-from lastsecond.market import Outcome
+from lastsecond.market import NANOSECONDS, Outcome
 from lastsecond.money import MICRO
 from lastsecond.observe import statistics
 from lastsecond.observe.statistics import Rate
@@ -18,14 +18,17 @@ class Availability:
     """One moment, ms from the close; prices are micros.
 
     Only samples whose books were to be believed are in the rates; ``faulty`` counts
-    the others. ``won`` and ``won_when_buyable`` are of markets whose favourite and
-    result are known, voids left out.
+    the others, ``unmeasured`` the markets that were watched then and have no sample;
+    None where this version does not measure at that moment. ``won`` and
+    ``won_when_buyable`` are of markets whose favourite and result are known, voids left
+    out.
     """
 
     offset_ms: int
     buyable: Rate
     """TRADE_SIZE could be spent on the favourite at or under MAX_PRICE."""
     faulty: int
+    unmeasured: int | None
     median_ask: int | None
     """Of the favourite, where buyable."""
     won: Rate
@@ -59,9 +62,23 @@ def _at(offset_ms: int, markets: Sequence[MarketRecord]) -> Availability:
         offset_ms=offset_ms,
         buyable=Rate(len(buyable), len(believed)),
         faulty=len(taken) - len(believed),
+        unmeasured=_unmeasured(offset_ms, markets),
         median_ask=statistics.median(asks),
         won=_won(believed),
         won_when_buyable=_won(buyable),
+    )
+
+
+def _unmeasured(offset_ms: int, markets: Sequence[MarketRecord]) -> int | None:
+    """Markets watched at that moment without a sample: this machine stalled then."""
+    if offset_ms not in OFFSETS_MS:
+        return None
+    after = offset_ms * NANOSECONDS // 1000
+    return sum(
+        seen.watched_from <= market.close_at + after <= seen.watched_until
+        and offset_ms not in {sample.offset_ms for sample in seen.samples}
+        for market in markets
+        if (seen := market.observation)
     )
 
 

@@ -6,7 +6,7 @@ from lastsecond.history import MarketRecord
 from lastsecond.money import MICRO
 from lastsecond.observe import charts, words
 from lastsecond.observe.funnel import Step, place
-from lastsecond.observe.health import NS_PER_MS, Divergence, Quantiles
+from lastsecond.observe.health import NS_PER_MS, Quantiles
 from lastsecond.observe.markup import Markup, element, together
 from lastsecond.observe.profit import FigureProfit, Standing, names, result_of
 from lastsecond.observe.report import Group
@@ -16,16 +16,17 @@ LATEST = 500
 """Markets listed of a group; all of them are in --json and --csv."""
 
 
-def mode_badge(mode: str) -> Markup:
-    """PAPER or LIVE, as it stands beside every title."""
-    kind = "live" if mode == "LIVE" else "paper"
-    return element("span", mode, class_=f"mode {kind}")
+def badge(group: Group) -> Markup:
+    """PAPER or LIVE, and whether simulated, as it stands beside every title."""
+    real = "live" if group.mode == "LIVE" else "paper"
+    kind = "simulated" if group.simulated else real
+    return element("span", group.label, class_=f"mode {kind}")
 
 
 def _card(
-    mode: str, title: str, note: str, *inside: Markup, whole: bool = False
+    group: Group, title: str, note: str, *inside: Markup, whole: bool = False
 ) -> Markup:
-    head = element("h2", title, mode_badge(mode))
+    head = element("h2", title, badge(group))
     told = [element("p", note, class_="soft small")] if note else []
     shape = "card whole" if whole else "card half"
     return element("section", head, *told, *inside, class_=shape)
@@ -52,16 +53,17 @@ def availability(group: Group) -> Markup:
             words.percent(moment.won.share, 1),
             words.rate(moment.won_when_buyable, 1),
             str(moment.faulty),
+            words.count(moment.unmeasured),
         )
         for moment in group.availability
     ]
     header = (
         *("at", ">markets", ">buyable", ">95 %", ">median ask", ">favourite won"),
-        *(">won when buyable", ">faulty"),
+        *(">won when buyable", ">faulty", ">not measured"),
     )
     moments = group.availability
     return _card(
-        group.mode,
+        group,
         "Was there something to buy?",
         "Share of markets whose favourite could be bought within the cap, by seconds "
         "to the close, with its 95 % interval",
@@ -70,7 +72,7 @@ def availability(group: Group) -> Markup:
         element(
             "details",
             element("summary", "The numbers"),
-            element("div", _table(header, rows), class_="scroll short"),
+            _scroll(_table(header, rows), "scroll short"),
         ),
         whole=True,
     )
@@ -83,7 +85,7 @@ def equity(group: Group) -> Markup:
         for figure in group.profit.figures
     ]
     return _card(
-        group.mode,
+        group,
         "Profit, market by market",
         "pUSD after fees, of markets that were paid out",
         charts.equity(group.equity),
@@ -98,14 +100,16 @@ def _figure_told(name: str, group: Group) -> Markup:
 
 
 def timing(group: Group) -> Markup:
-    """How late orders left."""
-    timing = group.health.timing
-    note = "ms from the trigger to the order's first byte"
+    """How late orders left, or were decided where none does."""
+    timing, paper = group.health.timing, group.mode == "PAPER"
+    note = f"ms, {words.lateness(group.mode)}"
     if timing:
         note += f"; half within {words.duration(timing.p50)}"
     note += ". An ask that came under the cap later is rightly bought later."
-    chart = charts.histogram(bins(), group.health.histogram)
-    return _card(group.mode, "When orders left", note, chart)
+    label = f"Orders by ms, {words.lateness(group.mode)}"
+    chart = charts.histogram(bins(), group.health.histogram, label)
+    title = "When it was decided to buy" if paper else "When orders left"
+    return _card(group, title, note, chart)
 
 
 def funnel(group: Group) -> Markup:
@@ -113,7 +117,7 @@ def funnel(group: Group) -> Markup:
     most = max(group.funnel[0].count, 1)
     steps = [_step(step, most) for step in group.funnel]
     return _card(
-        group.mode,
+        group,
         "How far markets came",
         "Each stage, and why the others went no further",
         element("ol", *steps, class_="steps"),
@@ -151,7 +155,7 @@ def skips(group: Group) -> Markup:
         for reason, count in health.skips
     ]
     return _card(
-        group.mode,
+        group,
         "Why markets were skipped",
         "" if rows else "No market was.",
         element("ol", *rows, class_="steps"),
@@ -164,6 +168,7 @@ def numbers(group: Group) -> Markup:
     unknown = f", {profit.fees_unknown} unknown" if profit.fees_unknown else ""
     silent = words.duration(health.silent_ms * NS_PER_MS)
     watched = words.duration(health.watched_ms * NS_PER_MS)
+    answers = [("answer after first byte", _quantiles(health.answers))]
     rows = [
         ("average price", words.dollars(profit.average_price, 4)),
         ("longest losing run", str(profit.losing_run)),
@@ -172,7 +177,7 @@ def numbers(group: Group) -> Markup:
         ("void markets", str(profit.voids)),
         ("capital locked up, median", words.duration(profit.lock_up)),
         ("open stake", words.dollars(profit.open_stake)),
-        ("answer after first byte", _quantiles(health.answers)),
+        *(answers if group.mode != "PAPER" else []),
         ("without data", f"{silent} of {watched}"),
         ("reconnects", str(health.reconnects)),
         ("held up by itself, last 10 s", _quantiles(health.blocked)),
@@ -181,7 +186,7 @@ def numbers(group: Group) -> Markup:
             for figure in profit.figures
         ),
     ]
-    return _card(group.mode, "In numbers", "", _table(("~", ">"), rows))
+    return _card(group, "In numbers", "", _table(("~", ">"), rows))
 
 
 def _in_no_sum(figure: FigureProfit) -> str:
@@ -197,8 +202,9 @@ def _quantiles(times: Quantiles | None) -> str:
     return f"half {p50}, 90 % {p90}"
 
 
-def divergence(mode: str, found: Divergence | None) -> list[Markup]:
+def divergence(group: Group) -> list[Markup]:
     """Live orders beside their paper twins; nothing on paper."""
+    found = group.divergence
     if found is None:
         return []
     ends = [
@@ -210,20 +216,22 @@ def divergence(mode: str, found: Divergence | None) -> list[Markup]:
     ]
     rows = [
         (
-            twin.ticker,
             "filled" if twin.live_filled else "not",
             "filled" if twin.paper_filled else "not",
             words.gain(twin.price_difference, 4),
             words.gain(twin.shares_difference, 4),
             words.duration(twin.answer_ns),
+            twin.ticker,
         )
         for twin in reversed(found.twins[-LATEST:])
     ]
-    header = ("market", "live", "paper", ">price", ">shares", ">answer")
+    header = (
+        *("live", "paper", ">price", ">shares", ">answer after paper matched"),
+        "market",
+    )
     note = f"{', '.join(ends)}. Differences are live minus paper."
-    table = element("div", _table(header, rows), class_="scroll")
     title = "Real orders against the paper model"
-    return [_card(mode, title, note, table, whole=True)]
+    return [_card(group, title, note, _scroll(_table(header, rows)), whole=True)]
 
 
 def markets(group: Group) -> Markup:
@@ -232,12 +240,12 @@ def markets(group: Group) -> Markup:
     hidden = len(group.markets) - len(shown)
     note = f"The latest first; {hidden} earlier ones are not shown" if hidden else ""
     header = (
-        *("closed, UTC", "market", "end", "~why", "side", ">price", ">cost"),
-        *(">profit", "result"),
+        *("closed, UTC", "end", ">price", ">profit", "side", "result", ">cost"),
+        *("market", "~why"),
     )
     rows = [_market(group.mode, market) for market in shown]
-    table = element("div", _table(header, rows), class_="scroll")
-    return _card(group.mode, "Markets", note or "The latest first", table, whole=True)
+    table = _scroll(_table(header, rows))
+    return _card(group, "Markets", note or "The latest first", table, whole=True)
 
 
 def _market(mode: str, market: MarketRecord) -> Sequence[str]:
@@ -249,15 +257,21 @@ def _market(mode: str, market: MarketRecord) -> Sequence[str]:
     bought = market.side is not None
     return (
         words.moment(market.close_at),
-        market.ticker,
         str(market.state),
-        words.plain(why.removeprefix(f"{market.state}: ")),
-        str(market.side or ""),
         words.price(price) if bought else "",
-        words.dollars(market.cost) if bought else "",
         element("span", words.gain(profit), class_=sign(profit)) if bought else "",
+        str(market.side or ""),
         words.result(market.paid_up),
+        words.dollars(market.cost) if bought else "",
+        market.ticker,
+        words.plain(why.removeprefix(f"{market.state}: ")),
     )
+
+
+def _scroll(table: Markup, class_: str = "scroll") -> Markup:
+    """A table that is moved sideways where it is too wide; a phone says that it is."""
+    hint = element("p", "Move it sideways to see the rest \u2192", class_="hint small")
+    return together(hint, element("div", table, class_=class_))
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:

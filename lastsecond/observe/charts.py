@@ -12,6 +12,15 @@ from lastsecond.observe.profit import Equity
 _MOST_POINTS = 600
 """Of an equity curve: there are not more pixels."""
 
+HEADROOM = 40
+"""Above the curve of what there was to buy: a line of notes, and the highest label."""
+
+_NOTES = 15
+"""The line of those notes."""
+
+_LABEL = 16
+"""So near to a line across it a label, centred, would be crossed."""
+
 Point = tuple[float, float]
 
 
@@ -19,15 +28,21 @@ class Frame:
     """A picture's area: where the axes are, and what values lie on them.
 
     ``width`` and ``height`` are of the whole picture, ``bounds`` the least and the
-    greatest value of the vertical axis.
+    greatest value of the vertical axis, ``top`` what is left free above it.
     """
 
-    left, right, top, bottom = 46, 14, 12, 28
+    left, right, bottom = 46, 14, 28
 
     def __init__(
-        self, width: int, height: int, steps: int, bounds: tuple[float, float]
+        self,
+        width: int,
+        height: int,
+        steps: int,
+        bounds: tuple[float, float],
+        *,
+        top: int = 12,
     ) -> None:
-        self.width, self.height = width, height
+        self.width, self.height, self.top = width, height, top
         self._steps = max(steps, 1)
         self._low, self._high = bounds
 
@@ -70,11 +85,14 @@ def availability(
     width: int,
     class_: str,
 ) -> Markup:
-    """In what share of markets something could be bought, with Wilson bands."""
+    """In what share of markets something could be bought, with Wilson bands.
+
+    Each moment stands in the middle of its step, clear of the axis and its labels.
+    """
     top = _top(moments)
-    frame = Frame(width, 300, len(moments) - 1, (0, top))
+    frame = Frame(width, 324, len(moments), (0, top), top=HEADROOM)
     offsets = [moment.offset_ms for moment in moments]
-    after = frame.x(sum(offset < 0 for offset in offsets) - 0.5)
+    after = frame.x(sum(offset < 0 for offset in offsets))
     edge = width - frame.right
     bottom = frame.height - frame.bottom
     parts = [
@@ -82,21 +100,21 @@ def availability(
             "rect",
             class_="after",
             x=after,
-            y=frame.top,
+            y=0,
             width=max(edge - after, 0),
-            height=bottom - frame.top,
+            height=bottom,
         ),
         *frame.rules((top * n / 4, f"{25 * top * n:g} %") for n in range(5)),
         _text(
-            (after + 6, frame.top + 14),
+            (after + 6, _NOTES),
             "after the close" if width > 600 else "after",
             "start",
         ),
-        *_trigger(frame, offsets, trigger_ms),
+        *_trigger(frame, _step_of(trigger_ms, offsets), _labels(frame, moments)),
         *_measured(frame, moments),
     ]
     for step, offset in enumerate(offsets):
-        at = (frame.x(step), bottom + 18)
+        at = (frame.x(step + 0.5), bottom + 18)
         parts.append(_text(at, f"{offset / 1000:+g}", "middle"))
     label = "Share of markets with something to buy, by seconds to the close"
     return frame.picture(label, parts, class_)
@@ -111,7 +129,7 @@ def _top(moments: Sequence[Availability]) -> float:
 
 def _measured(frame: Frame, moments: Sequence[Availability]) -> list[Markup]:
     known = [
-        (frame.x(step), moment, share, interval)
+        (frame.x(step + 0.5), moment, share, interval)
         for step, moment in enumerate(moments)
         if (share := moment.buyable.share) is not None
         and (interval := moment.buyable.interval) is not None
@@ -145,25 +163,43 @@ def _whisker(x: float, low: float, high: float) -> Markup:
     )
 
 
-def _trigger(
-    frame: Frame, offsets: Sequence[int], trigger_ms: float | None
-) -> list[Markup]:
-    """A line where the order leaves, between the moments that are measured."""
+def _step_of(trigger_ms: float | None, offsets: Sequence[int]) -> float | None:
+    """Where the order leaves, between the moments measured; None if not among them."""
     if trigger_ms is None:
-        return []
+        return None
     wanted = -trigger_ms
     later = next((n for n, at in enumerate(offsets) if at >= wanted), None)
     if later is None or (later == 0 and offsets[0] != wanted):
-        return []
-    step = float(later)
+        return None
+    step = later + 0.5
     if later:
         before, at = offsets[later - 1], offsets[later]
         step -= (at - wanted) / (at - before)
-    x, bottom = frame.x(step), frame.height - frame.bottom
+    return step
+
+
+def _labels(frame: Frame, moments: Sequence[Availability]) -> list[Point]:
+    """Where each share is written out: over its interval, the middle of its foot."""
     return [
-        _line((x, frame.top), (x, bottom), "mark"),
-        _text((x - 6, frame.top + 14), "trigger", "end"),
+        (frame.x(step + 0.5), frame.y(interval[1]) - 7)
+        for step, moment in enumerate(moments)
+        if (interval := moment.buyable.interval) is not None
     ]
+
+
+def _trigger(frame: Frame, step: float | None, labels: Iterable[Point]) -> list[Markup]:
+    """A line where the order leaves, interrupted by the labels in its way."""
+    if step is None:
+        return []
+    x, reached = frame.x(step), 4.0
+    path = ""
+    for foot in sorted(foot for at, foot in labels if abs(at - x) < _LABEL):
+        if foot - 13 > reached:
+            path += f"M{x:g} {reached:g}V{foot - 13:g}"
+        reached = max(reached, foot + 4)
+    path += f"M{x:g} {reached:g}V{frame.height - frame.bottom}"
+    note = _text((x - 6, _NOTES), "trigger", "end")
+    return [element("path", class_="mark", d=path), note]
 
 
 def equity(points: Sequence[Equity]) -> Markup:
@@ -190,8 +226,8 @@ def equity(points: Sequence[Equity]) -> Markup:
     return frame.picture("Profit in pUSD, market by market", parts)
 
 
-def histogram(names: Sequence[str], counts: Sequence[int]) -> Markup:
-    """How many orders left how late."""
+def histogram(names: Sequence[str], counts: Sequence[int], label: str) -> Markup:
+    """How many orders were how late."""
     most = max(*counts, 1)
     frame = Frame(500, 250, len(counts), (0, most * 1.12))
     parts = []
@@ -220,7 +256,7 @@ def histogram(names: Sequence[str], counts: Sequence[int]) -> Markup:
     parts.append(_line((frame.left, floor), (frame.width - frame.right, floor), "zero"))
     if not any(counts):
         parts.append(_nothing(frame))
-    return frame.picture("Orders by ms from the trigger to their first byte", parts)
+    return frame.picture(label, parts)
 
 
 def swatch(name: str) -> Markup:

@@ -20,7 +20,7 @@ from lastsecond.history import (
 from lastsecond.money import MICRO
 from lastsecond.observe.availability import samples_of
 from lastsecond.observe.funnel import place
-from lastsecond.observe.health import answer_time, since_trigger
+from lastsecond.observe.health import answer_time, answered_at, since_trigger
 from lastsecond.observe.profit import ACTUAL, result_of, won
 from lastsecond.observe.profit import names as figure_names
 from lastsecond.observe.report import Group, Report
@@ -72,9 +72,20 @@ def _rows(report: Report) -> Iterator[tuple[Group, MarketRecord]]:
 
 
 _MARKET_KEYS = (
-    *("ticker", "condition_id", "mode", "wallet", "settings_hash", "close_at"),
-    *("state", "reason", "watched", "stage", "drop", "side", "order_id", "ask"),
-    *("limit", "spend", "shares", "cost", "fee", "payout", "pnl", "won", "result"),
+    *("ticker", "condition_id", "mode", "simulated", "wallet", "settings_hash"),
+    *("close_at", "state", "reason", "watched", "stage", "drop", "side", "order_id"),
+    *(
+        "ask",
+        "limit",
+        "spend",
+        "shares",
+        "cost",
+        "fee",
+        "payout",
+        "pnl",
+        "won",
+        "result",
+    ),
     *("result_source", "disputed", "sent_at", "answered_at", "settled_at", "lead_ms"),
     *("timing_error_ms", "answer_ms", "watched_from", "watched_until", "silent_ms"),
     *("reconnects", "blocked_us", "heard", "estimates", "samples"),
@@ -94,6 +105,7 @@ def _market(group: Group, market: MarketRecord) -> Row:
         **{key: getattr(market, key, None) for key in _MARKET_KEYS},
         **_observation(market.observation),
         **_order(group, market),
+        "simulated": group.simulated,
         "state": str(market.state),
         "stage": stage.title,
         "drop": drop,
@@ -134,7 +146,7 @@ def _order(group: Group, market: MarketRecord) -> Row:
         "pnl": amount(result_of(market, booked).profit),
         "won": won(market),
         "sent_at": instant(market.sent_at),
-        "answered_at": instant(market.answered_at),
+        "answered_at": instant(answered_at(market)),
         "lead_ms": milliseconds(lead),
         "timing_error_ms": milliseconds(since_trigger(market, group.trigger_ns)),
         "answer_ms": milliseconds(answer_time(market)),

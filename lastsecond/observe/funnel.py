@@ -87,6 +87,17 @@ def was_sent(market: MarketRecord) -> bool:
     return market.sent_at is not None or market.state in _MAY_HAVE_LEFT
 
 
+def saw_the_trigger(market: MarketRecord) -> bool:
+    """Whether it was watched until something was decided, or its order left.
+
+    A market that is pending was not, nor one at which the program was stopped.
+    """
+    if was_sent(market):
+        return True
+    unseen = market.state in _UNDECIDED or market.reason == SkipReason.STOPPED
+    return market.watched and not unseen
+
+
 def is_filled(market: MarketRecord) -> bool:
     """Whether it was bought: its trades are confirmed."""
     return market.state in {State.FILLED, State.SETTLED}

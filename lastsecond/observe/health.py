@@ -62,17 +62,17 @@ class Health:
     blocked_markets: int
     """Of observed ones, those before which that was more than BLOCKED_NS."""
     timing: Quantiles | None
-    """First byte against the trigger."""
+    """First byte against the trigger; on paper, where no byte leaves, the decision."""
     histogram: tuple[int, ...]
     """Orders in each bin of EDGES_MS."""
     answers: Quantiles | None
-    """First byte to the first answer."""
+    """First byte to the first answer; None on paper, which asks nobody."""
     streaks: tuple[Streak, ...]
     """Of LOUD_STREAK or more, the latest first."""
 
 
 def since_trigger(market: MarketRecord, trigger_ns: int | None) -> int | None:
-    """From the trigger to the order's first byte, ns; None if either is unknown."""
+    """From the trigger to ``sent_at``, ns; None if either is unknown."""
     if market.sent_at is None or trigger_ns is None:
         return None
     return market.sent_at - (market.close_at - trigger_ns)
@@ -80,9 +80,15 @@ def since_trigger(market: MarketRecord, trigger_ns: int | None) -> int | None:
 
 def answer_time(market: MarketRecord) -> int | None:
     """From the order's first byte to the first answer, ns; None if not known."""
-    if market.sent_at is None or market.answered_at is None:
+    answered = answered_at(market)
+    if market.sent_at is None or answered is None:
         return None
-    return market.answered_at - market.sent_at
+    return answered - market.sent_at
+
+
+def answered_at(market: MarketRecord) -> int | None:
+    """When an exchange answered; None on paper: that only notes its own estimate."""
+    return None if market.mode == "PAPER" else market.answered_at
 
 
 def health(markets: Sequence[MarketRecord], trigger_ns: int | None) -> Health:

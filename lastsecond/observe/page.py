@@ -27,7 +27,13 @@ def _title(report: Report) -> str:
     if not report.groups:
         return "Last-second report"
     group = report.groups[0]
-    return f"{group.mode} {group.verdict.word} - last-second report"
+    return f"{group.label} {group.verdict.word} - last-second report"
+
+
+def _heading(report: Report) -> str:
+    simulated = [group.simulated for group in report.groups]
+    wholly = bool(simulated) and all(simulated)
+    return "Last-second report (SIMULATED)" if wholly else "Last-second report"
 
 
 def _masthead(report: Report) -> Markup:
@@ -35,7 +41,7 @@ def _masthead(report: Report) -> Markup:
     made = f"{words.moment(report.generated_at)} UTC{since}"
     return element(
         "header",
-        element("h1", "Last-second report"),
+        element("h1", _heading(report)),
         element("p", made, class_="soft small"),
         class_="masthead",
     )
@@ -44,12 +50,12 @@ def _masthead(report: Report) -> Markup:
 def _groups(report: Report) -> list[Markup]:
     """The latest group at once, the others folded."""
     if not report.groups:
-        nothing = element("p", "No market is in the ledger yet.")
+        nothing = element("p", words.nothing(report))
         return [element("section", nothing, class_="card group")]
     latest, *others = report.groups
     parts = [element("section", *_group(latest), class_="group")]
     for group in others:
-        summary = f"{group.mode} {group.verdict.word}, {_subject(group)}"
+        summary = f"{group.label} {group.verdict.word}, {_subject(group)}"
         parts.append(
             element(
                 "details", element("summary", summary), *_group(group), class_="group"
@@ -77,7 +83,7 @@ def _group(group: Group) -> list[Markup]:
         cards.funnel(group),
         cards.skips(group),
         cards.numbers(group),
-        *cards.divergence(group.mode, group.divergence),
+        *cards.divergence(group),
         cards.markets(group),
     ]
     return [element("div", *parts, class_="grid")]
@@ -86,7 +92,7 @@ def _group(group: Group) -> list[Markup]:
 def _verdict(group: Group) -> Markup:
     verdict, profit = group.verdict, group.profit
     parts = [
-        element("div", cards.mode_badge(group.mode)),
+        element("div", cards.badge(group)),
         element("p", str(verdict.word), class_="word"),
         element("p", verdict.reason, class_="reason"),
     ]

@@ -14,7 +14,7 @@ from lastsecond.history import MarketRecord
 from lastsecond.market import Outcome
 from lastsecond.money import MICRO
 from lastsecond.observe import statistics
-from lastsecond.observe.funnel import is_filled, was_sent
+from lastsecond.observe.funnel import is_filled, saw_the_trigger, was_sent
 from lastsecond.observe.statistics import Rate
 from lastsecond.orders import Figure, State
 
@@ -72,7 +72,7 @@ class Profit:
     """The profit of a group, as booked; prices and money in micros, None if unknown."""
 
     fire: Rate
-    """Markets sent of those watched."""
+    """Markets sent of those watched to the trigger."""
     fill: Rate
     """Filled of those sent."""
     win: Rate
@@ -84,6 +84,7 @@ class Profit:
     value: int | None
     """Profit a share, of settled fills."""
     value_interval: tuple[int, int] | None
+    """None too where all results are alike: they do not tell how others would be."""
     figures: tuple[FigureProfit, ...]
     losing_run: int
     drawdown: int
@@ -180,14 +181,14 @@ def profit_of(mode: str, markets: Sequence[MarketRecord]) -> Profit:
     profits = [profit for profit, _ in known]
     fees = [market.fee for market in fills if market.fee is not None]
     return Profit(
-        fire=Rate(len(sent), sum(m.watched or was_sent(m) for m in markets)),
+        fire=Rate(len(sent), sum(map(saw_the_trigger, markets))),
         fill=Rate(len(fills), len(sent)),
         win=Rate(wins, wins + losses),
         voids=outcomes.count(None),
         average_price=_a_share(fills, lambda market: market.cost),
         break_even=break_even,
         value=_over_shares(known),
-        value_interval=statistics.bootstrap(known, Random(_SEED)),  # noqa: S311  no secret
+        value_interval=_interval(known),
         figures=tuple(_figure(name, sent) for name in names(mode)),
         losing_run=statistics.longest_losing_run(profits),
         drawdown=statistics.maximum_drawdown(profits),
@@ -214,6 +215,12 @@ def _known(settled: Iterable[MarketRecord]) -> list[tuple[int, int]]:
         for market in settled
         if (profit := _booked(market).profit) is not None and market.shares
     ]
+
+
+def _interval(known: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """The 95 % interval of a share's profit; None where it would have no width."""
+    found = statistics.bootstrap(known, Random(_SEED))  # noqa: S311  no secret
+    return None if found is None or found[0] == found[1] else found
 
 
 def _over_shares(known: Sequence[tuple[int, int]]) -> int | None:

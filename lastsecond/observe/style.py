@@ -25,7 +25,8 @@ main { max-width: 1120px; margin: 0 auto; padding: 24px 16px 40px; }
 .masthead { display: flex; flex-wrap: wrap; gap: 4px 16px;
   align-items: baseline; justify-content: space-between; margin-bottom: 16px; }
 h1 { font-size: 18px; margin: 0; letter-spacing: -.01em; }
-h2 { font-size: 15px; margin: 0 0 2px; display: flex; gap: 8px; align-items: center; }
+h2 { font-size: 15px; margin: 0 0 2px; display: flex; flex-wrap: wrap; gap: 2px 8px;
+  align-items: center; }
 p { margin: 0; }
 .soft { color: var(--soft); }
 .small { font-size: 13px; }
@@ -35,9 +36,10 @@ p { margin: 0; }
 .grid > .whole { grid-column: 1 / -1; }
 .group { margin-bottom: 28px; }
 .mode { font-size: 11px; font-weight: 700; letter-spacing: .06em; padding: 1px 7px;
-  border-radius: 999px; border: 1px solid currentColor; }
+  border-radius: 999px; border: 1px solid currentColor; white-space: nowrap; }
 .mode.paper { color: var(--blue); }
 .mode.live { color: var(--red); }
+.mode.simulated { color: var(--soft); border-style: dashed; }
 .verdict { border-left: 6px solid var(--tone); }
 .verdict .word { font-size: clamp(26px, 5vw, 38px); font-weight: 750; line-height: 1.15;
   letter-spacing: -.02em; color: var(--tone); margin: 6px 0 4px; }
@@ -59,7 +61,8 @@ p { margin: 0; }
 .loss { color: var(--red); }
 svg { display: block; width: 100%; height: auto; margin-top: 10px; overflow: visible; }
 svg text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: var(--soft); }
-svg text.strong { fill: var(--ink); font-weight: 650; }
+svg text.strong { fill: var(--ink); font-weight: 650; paint-order: stroke;
+  stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; }
 svg .rule { stroke: var(--line); stroke-width: 1; }
 svg .zero { stroke: var(--soft); stroke-width: 1; }
 svg .mark { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 3 4; }
@@ -74,7 +77,8 @@ svg .realistic { stroke: var(--blue); }
 svg .optimistic { stroke: var(--green); stroke-width: 1.5; stroke-dasharray: 6 4; }
 svg .pessimistic { stroke: var(--amber); stroke-width: 1.5; stroke-dasharray: 2 4; }
 svg .actual { stroke: var(--ink); stroke-width: 2.75; }
-.narrow { display: none; }
+.narrow, .hint { display: none; }
+.hint { color: var(--soft); margin-top: 8px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 8px 0 0; padding: 0;
   list-style: none; font-variant-numeric: tabular-nums; }
 .legend svg { display: inline-block; width: 26px; height: 8px; margin: 0 7px 0 0; }
@@ -118,7 +122,7 @@ footer p { margin-top: 8px; }
   .card { padding: 14px; border-radius: 10px; }
   .scroll { margin: 10px -14px -14px; padding: 0 14px; }
   .wide, .desk { display: none; }
-  .narrow { display: block; }
+  .narrow, .hint { display: block; }
   .steps li { grid-template-columns: 1fr; }
   .steps .drops { grid-column: 1; }
 }

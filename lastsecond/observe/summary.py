@@ -39,6 +39,7 @@ def summary_of(group: Group) -> Row:
     verdict = group.verdict
     return {
         "mode": group.mode,
+        "simulated": group.simulated,
         "settings_hash": group.settings_hash,
         "settings": dict(group.settings),
         "runs": [
@@ -77,6 +78,7 @@ def _availability(moment: Availability) -> Row:
         "offset_ms": moment.offset_ms,
         "buyable": _rate(moment.buyable),
         "faulty": moment.faulty,
+        "not_measured": moment.unmeasured,
         "median_ask": amount(moment.median_ask),
         "favourite_won": _rate(moment.won),
         "won_when_buyable": _rate(moment.won_when_buyable),

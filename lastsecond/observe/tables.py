@@ -41,7 +41,7 @@ def as_text(report: Report, *, width: int = WIDTH, styled: bool = False) -> str:
     )
     with console.capture() as captured:
         if not report.groups:
-            _say(console, "No market is in the ledger yet.")
+            _say(console, words.nothing(report))
         for group in report.groups:
             _group(console, group)
         _say(console, words.OPTIMISM, style="dim")
@@ -56,16 +56,16 @@ def _say(console: Console, text: str, style: str = "") -> None:
 
 def _group(console: Console, group: Group) -> None:
     first, last = group.markets[0].close_at, group.markets[-1].close_at
-    head = f"{group.mode}  {words.rule(group)}  (settings {group.settings_hash})"
+    head = f"{group.label}  {words.rule(group)}  (settings {group.settings_hash})"
     console.print(Text(words.plain(head), "bold"))
     console.print(f"{words.moment(first)} to {words.moment(last)} UTC")
     word, reason = group.verdict.word, group.verdict.reason
     style = _STYLES.get(word, "bold yellow")
-    console.print(Text(f"{group.mode} {word}: ", style).append(reason, "not bold"))
+    console.print(Text(f"{group.label} {word}: ", style).append(reason, "not bold"))
     for streak in group.health.streaks:
         lasting = "and still does" if streak.lasting else f"until {streak.last}"
         loud = (
-            f"{group.mode} LOOK: {streak.count} markets in a row ended in "
+            f"{group.label} LOOK: {streak.count} markets in a row ended in "
             f"{streak.reason}, from {streak.first}, {lasting}."
         )
         console.print(Text(words.plain(loud), "bold red"))
@@ -76,7 +76,7 @@ def _group(console: Console, group: Group) -> None:
         _profit(group),
         _figures(group),
         *_health(group),
-        *_divergence(group.mode, group.divergence),
+        *_divergence(group.label, group.divergence),
         _markets(group),
     ]
     for table in tables:
@@ -109,10 +109,11 @@ def _table(
 
 def _availability(group: Group) -> Section:
     return _table(
-        f"{group.mode}: was there something to buy within the cap?",
+        f"{group.label}: was there something to buy within the cap?",
         (
             *(">\nat", ">\nmarkets", ">\nbuyable", ">\n95 %", ">median\nask"),
             *(">favour-\nite won", ">won when\nbuyable", ">\nfaulty"),
+            ">not\nmeasured",
         ),
         [
             (
@@ -122,8 +123,9 @@ def _availability(group: Group) -> Section:
                 words.interval(moment.buyable),
                 words.price(moment.median_ask),
                 words.percent(moment.won.share, 1),
-                words.rate(moment.won_when_buyable),
+                words.percent(moment.won_when_buyable.share, 1),
                 str(moment.faulty),
+                words.count(moment.unmeasured),
             )
             for moment in group.availability
         ],
@@ -136,7 +138,7 @@ def _funnel(group: Group) -> Section:
         drops = [f"{count} {reason}" for reason, count in step.drops]
         rows.append((step.stage.title, str(step.count), "; ".join(drops)))
     return _table(
-        f"{group.mode}: how far markets came",
+        f"{group.label}: how far markets came",
         ("stage", ">markets", "~went no further"),
         rows,
     )
@@ -166,12 +168,12 @@ def _profit(group: Group) -> Section:
         ("capital locked up", words.duration(profit.lock_up), "median"),
         ("open stake", words.dollars(profit.open_stake), ""),
     ]
-    return _table(f"{group.mode}: profit, pUSD", ("", ">value", ">95 %"), rows)
+    return _table(f"{group.label}: profit, pUSD", ("", ">value", ">95 %"), rows)
 
 
 def _figures(group: Group) -> Section:
     return _table(
-        f"{group.mode}: profit by figure, pUSD; the first one counts",
+        f"{group.label}: profit by figure, pUSD; the first one counts",
         (
             *("\nfigure", ">\nprofit", ">\norders", ">\nfilled", ">paid\nout"),
             *(">\nopen", ">fee\nunknown", ">not\nestimated"),
@@ -193,7 +195,8 @@ def _figures(group: Group) -> Section:
 
 
 def _health(group: Group) -> list[Section]:
-    health = group.health
+    health, lateness = group.health, words.lateness(group.mode)
+    answers = [("answer after first byte", _quantiles(health.answers))]
     rows = [
         ("markets observed", str(health.observed)),
         ("silent for", words.duration(health.silent_ms * NS_PER_MS)),
@@ -202,15 +205,15 @@ def _health(group: Group) -> list[Section]:
         ("reconnects", str(health.reconnects)),
         ("held up by itself, last 10 s", _quantiles(health.blocked)),
         ("markets where for over 2 ms", str(health.blocked_markets)),
-        ("first byte after trigger", _quantiles(health.timing)),
-        ("answer after first byte", _quantiles(health.answers)),
+        (lateness, _quantiles(health.timing)),
+        *(answers if group.mode != "PAPER" else []),
     ]
     skips = [(reason, str(count)) for reason, count in health.skips]
     return [
-        _table(f"{group.mode}: health", ("", ">value"), rows),
-        _table(f"{group.mode}: skipped", ("reason", ">markets"), skips),
+        _table(f"{group.label}: health", ("", ">value"), rows),
+        _table(f"{group.label}: skipped", ("reason", ">markets"), skips),
         _table(
-            f"{group.mode}: first byte after the trigger\n"
+            f"{group.label}: {lateness}\n"
             "(an ask that came under the cap later is rightly bought later)",
             (">ms", ">orders", ""),
             _histogram(health.histogram),
@@ -239,7 +242,7 @@ def _histogram(counts: Sequence[int]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _divergence(mode: str, found: Divergence | None) -> list[Section]:
+def _divergence(label: str, found: Divergence | None) -> list[Section]:
     if found is None:
         return []
     ends = [
@@ -262,13 +265,16 @@ def _divergence(mode: str, found: Divergence | None) -> list[Section]:
     ]
     return [
         _table(
-            f"{mode}: real orders against the paper model",
+            f"{label}: real orders against the paper model",
             ("", ">orders"),
             [(name, str(count)) for name, count in ends],
         ),
         _table(
-            f"{mode}: the latest of them, live minus paper",
-            ("market", "live", "paper", ">price", ">shares", ">answer"),
+            f"{label}: the latest of them, live minus paper",
+            (
+                *("\nmarket", "\nlive", "\npaper", ">\nprice", ">\nshares"),
+                ">answer after\npaper matched",
+            ),
             apart,
         ),
     ]
@@ -279,7 +285,7 @@ def _markets(group: Group) -> Section:
     hidden = len(group.markets) - len(shown)
     more = f" (latest; {hidden} more in --json, --csv, --html)" if hidden else ""
     return _table(
-        f"{group.mode}: markets{more}",
+        f"{group.label}: markets{more}",
         ("market", "end", "~why", "side", ">price", ">cost", ">profit"),
         [_market(group.mode, market) for market in shown],
     )

@@ -49,7 +49,7 @@ def judge(
     """
     wins, losses, even = profit.win.k, profit.losses, profit.break_even
     needed = profit.wins_needed
-    score = f"{_counted(wins, 'win')} and {_counted(losses, 'loss')}"
+    score = _score(profit)
     if even is not None and wins + losses:
         if statistics.exceeds(wins, losses, even):
             why = f"{score}: above the break-even of {even:.2%}, 95 % sure."
@@ -67,6 +67,23 @@ def judge(
         more = "more win" if needed == 1 else "more wins in a row"
         why = f"{score}, break-even {even:.2%}: {needed} {more} would show a profit."
     return Verdict(Word.NOT_ENOUGH_DATA, why, needed)
+
+
+def of_simulated(found: Verdict, profit: Profit) -> Verdict:
+    """What a verdict is worth where the exchange was simulated: never GO.
+
+    A recording that is played again is no new evidence, so no number of wins counts.
+    """
+    caveat = "Simulated: proves nothing about real markets"
+    if found.word is Word.NO_GO:
+        return Verdict(Word.NO_GO, f"{caveat}. {found.reason}", None)
+    why = f"{caveat}, and recordings played again are not new evidence"
+    return Verdict(Word.NOT_ENOUGH_DATA, f"{why}. {_score(profit)}.", None)
+
+
+def _score(profit: Profit) -> str:
+    wins, losses = profit.win.k, profit.losses
+    return f"{_counted(wins, 'win')} and {_counted(losses, 'loss')}"
 
 
 def _too_rare(moment: Availability | None) -> str | None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from lastsecond import money
 from lastsecond.market import NANOSECONDS
-from lastsecond.observe.report import Group
+from lastsecond.observe.report import Group, Report
 from lastsecond.observe.statistics import Rate
 
 UNKNOWN = "-"
@@ -46,6 +46,11 @@ def interval(value: Rate, places: int = 0) -> str:
         return UNKNOWN
     low, high = (f"{100 * bound:.{places}f}" for bound in value.interval)
     return f"{low}-{high} %"
+
+
+def count(number: int | None) -> str:
+    """How many."""
+    return UNKNOWN if number is None else str(number)
 
 
 def dollars(micros: int | None, places: int = 2) -> str:
@@ -97,6 +102,24 @@ def result(paid_up: int | None) -> str:
 def moment(ns: int) -> str:
     """An instant to the minute, in UTC."""
     return datetime.fromtimestamp(ns // NANOSECONDS, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def nothing(report: Report) -> str:
+    """Why a report without a group has none."""
+    asked = [("--since", report.since is not None), ("--mode", report.mode is not None)]
+    options = " and ".join(name for name, given in asked if given)
+    match report.in_ledger:
+        case 0:
+            return "No market is in the ledger yet."
+        case 1:
+            return f"The only market in the ledger does not fit {options}."
+        case many:
+            return f"None of the {many} markets in the ledger fits {options}."
+
+
+def lateness(mode: str) -> str:
+    """What an order's timing is of: no byte leaves on paper."""
+    return ("decision" if mode == "PAPER" else "first byte") + " after the trigger"
 
 
 def rule(group: Group) -> str:

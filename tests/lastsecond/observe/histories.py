@@ -22,6 +22,9 @@ from lastsecond.orders import Figure, State
 
 MICRO = 1_000_000
 MS = 1_000_000
+SIMULATED = "http://127.0.0.1:40123"
+"""The host of a run on the simulated exchange."""
+
 START = 1_790_000_100 * NANOSECONDS
 """A close on the grid of five minutes."""
 
@@ -247,12 +250,21 @@ def samples(draw: st.DrawFn, offset_ms: int, close_at: int) -> Sample:
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    """Any history of a few markets, each closing after the one before."""
+    """Any history of a few markets, each closing after the one before.
+
+    Those of the settings "bbb" are on a simulated exchange.
+    """
     size = draw(st.integers(0, 8))
     return history(
         *(draw(markets(number)) for number in range(size)),
         runs=[
-            run(mode, settings_hash, id=number, started_at=START - number)
+            run(
+                mode,
+                settings_hash,
+                id=number,
+                started_at=START - number,
+                host=SIMULATED if settings_hash == "bbb" else "https://real.example",
+            )
             for number, (mode, settings_hash) in enumerate(
                 (mode, name) for mode in ("PAPER", "LIVE") for name in ("aaa", "bbb")
             )
@@ -264,15 +276,12 @@ def histories(draw: st.DrawFn) -> History:
 
 
 def plausible(
-    size: int = 400, *, seed: int = 4, mode: str = "PAPER", settings_hash: str = "aaa"
+    size: int = 400, *, seed: int = 4, mode: str = "PAPER", host: str = "here"
 ) -> History:
     """Some days of one set of settings, as they may come: many markets, few orders."""
     chance = random.Random(seed)
     rows = [_plausible_market(number, chance, mode) for number in range(size)]
-    return history(
-        *(replace(row, settings_hash=settings_hash) for row in rows),
-        runs=[run(mode, settings_hash)],
-    )
+    return history(*rows, runs=[run(mode, wallet=rows[0].wallet, host=host)])
 
 
 def _plausible_market(number: int, chance: random.Random, mode: str) -> MarketRecord:

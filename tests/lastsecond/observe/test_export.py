@@ -20,6 +20,7 @@ from tests.lastsecond.observe.histories import (
     MICRO,
     MS,
     NOW,
+    SIMULATED,
     START,
     estimate,
     histories,
@@ -27,6 +28,7 @@ from tests.lastsecond.observe.histories import (
     market,
     observation,
     plausible,
+    run,
     sample,
     sent,
     settled,
@@ -41,7 +43,7 @@ def told(found: History) -> Any:
 
 
 def row_of(row: MarketRecord) -> dict[str, Any]:
-    (found,) = told(history(row))["markets"]
+    (found,) = told(history(row, runs=[run(row.mode)]))["markets"]
     assert isinstance(found, dict)
     return found
 
@@ -53,7 +55,7 @@ def lines(found: History) -> list[dict[str, str]]:
 def test_a_settled_market_is_told_exactly() -> None:
     """Money as decimal strings to the micro, times as ms and as instants in UTC."""
     figures = {Figure.OPTIMISTIC: estimate(Figure.OPTIMISTIC, ask=975_000)}
-    found = row_of(settled(estimates=figures))
+    found = row_of(settled(estimates=figures, mode="LIVE"))
     assert found["side"] == "Up"
     assert found["state"] == "settled"
     assert (found["ask"], found["limit"]) == ("0.975", "0.99")
@@ -66,6 +68,23 @@ def test_a_settled_market_is_told_exactly() -> None:
     assert found["sent_at"] == "2026-09-21T14:14:59.003000Z"
     assert found["estimates"]["optimistic"]["pnl"] == "0.095041"
     assert found["estimates"]["pessimistic"] is None
+
+
+def test_paper_is_not_answered() -> None:
+    """No byte leaves: how long an answer took is null, when it was decided is not."""
+    found = row_of(settled())
+    assert (found["answered_at"], found["answer_ms"]) == (None, None)
+    assert found["timing_error_ms"] == 3.0
+
+
+def test_a_simulation_is_told_apart() -> None:
+    """With each market and each group."""
+    for host, simulated in ((SIMULATED, True), ("https://clob.polymarket.com", False)):
+        found = told(history(market(), runs=[run(host=host)]))
+        assert found["markets"][0]["simulated"] is simulated
+        assert found["summary"]["groups"][0]["simulated"] is simulated
+    (line,) = lines(history(market(), runs=[run(host=SIMULATED)]))
+    assert (line["mode"], line["simulated"]) == ("PAPER", "true")
 
 
 def test_a_market_without_an_order_has_nulls() -> None:

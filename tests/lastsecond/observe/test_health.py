@@ -52,13 +52,14 @@ def test_health_is_counted_from_the_rows(found: History) -> None:
             row.answered_at - row.sent_at
             for row in rows
             if row.answered_at is not None and row.sent_at is not None
+            if row.mode == "LIVE"
         ]
         assert (health.answers.n if health.answers else 0) == len(answers)
 
 
 def test_times_are_told_by_nearest_rank() -> None:
     """Of ten answers of 1 to 10 ms: the fifth, the ninth and the last."""
-    rows = [sent(n) for n in range(10)]
+    rows = [sent(n, mode="LIVE") for n in range(10)]
     rows = [
         replace(row, answered_at=(row.sent_at or 0) + (10 - n) * MS)
         for n, row in enumerate(rows)
@@ -74,7 +75,14 @@ def test_nothing_is_late_without_a_trigger() -> None:
     for odd in ({}, {"TRIGGER_SECONDS": "soon"}):
         health = only(history(sent(), runs=[run(settings=odd)])).health
         assert (health.timing, sum(health.histogram)) == (None, 0)
-        assert health.answers
+
+
+def test_paper_has_no_answer() -> None:
+    """It asks nobody: when it noted its own estimate is no latency."""
+    health = only(history(sent())).health
+    assert health.timing
+    assert health.answers is None
+    assert only(history(sent(mode="LIVE"))).health.answers
 
 
 def test_the_same_skip_again_and_again_is_loud() -> None:

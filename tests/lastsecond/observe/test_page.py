@@ -4,14 +4,16 @@ import re
 import struct
 import zlib
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
-from lastsecond.history import History
-from lastsecond.observe.charts import Frame, availability, equity
+from lastsecond.history import OFFSETS_MS, History
+from lastsecond.observe.charts import HEADROOM, Frame, availability, equity
 from lastsecond.observe.markup import Markup, element, together
 from lastsecond.observe.page import as_html
 from lastsecond.observe.report import build
@@ -25,11 +27,14 @@ from tests.lastsecond.observe.chromium import (
 from tests.lastsecond.observe.histories import (
     MICRO,
     NOW,
+    SIMULATED,
     histories,
     history,
     market,
+    observation,
     only,
     plausible,
+    sample,
     sent,
     settled,
 )
@@ -221,6 +226,42 @@ def test_every_card_says_whose_it_is(mode: str) -> None:
     assert other not in text
 
 
+@pytest.mark.parametrize("mode", ["PAPER", "LIVE"])
+def test_a_simulation_says_so_on_every_card(mode: str) -> None:
+    """In the title, the heading and each badge, which is never the red one of LIVE."""
+    text = page(plausible(150, mode=mode, host=SIMULATED))
+    badges = re.findall(r'<span class="mode (\w+)">(.+?)</span>', text)
+    assert len(badges) == (8 if mode == "PAPER" else 9)
+    assert set(badges) == {("simulated", f"{mode} (SIMULATED)")}
+    assert f"<title>{mode} (SIMULATED) NOT ENOUGH DATA" in text
+    assert "<h1>Last-second report (SIMULATED)</h1>" in text
+    real, simulated = both(), plausible(9, host=SIMULATED, mode=mode)
+    runs = (*real.runs, *(replace(r, settings_hash="sim") for r in simulated.runs))
+    rows = (replace(row, settings_hash="sim") for row in simulated.markets)
+    mixed = page(History(runs, (*real.markets, *rows)))
+    assert "<h1>Last-second report</h1>" in mixed
+    assert f"<summary>{mode} (SIMULATED) NOT ENOUGH DATA, " in mixed
+
+
+def test_a_table_begins_with_what_a_phone_must_show() -> None:
+    """The end, price and profit of a market come before its name; a hint is over it."""
+    text = page(plausible(50, mode="LIVE"))
+    heads = re.findall(r"<thead>(.+?)</thead>", text)
+    names = [re.findall(r"<th[^>]*>(.*?)</th>", head) for head in heads]
+    assert names[-1][:4] == ["closed, UTC", "end", "price", "profit"]
+    assert names[-2][4:] == ["answer after paper matched", "market"]
+    assert text.count('class="hint small"') == len(heads) == 3
+
+
+def test_paper_timing_is_of_the_decision() -> None:
+    """No byte leaves on paper, and nobody answers."""
+    paper, live = page(plausible(50)), page(plausible(50, mode="LIVE"))
+    assert "decision after the trigger" in paper
+    assert "byte" not in paper
+    assert "byte after the trigger" in live
+    assert "answer after first byte" in live
+
+
 def test_the_verdict_is_on_top() -> None:
     """Before any picture stands what to think of it all, and the way still to go."""
     text = page(history(settled()))
@@ -260,19 +301,19 @@ def test_a_curve_lies_where_its_values_are() -> None:
     dots = re.findall(r'<circle class="dot" cx="([\d.]+)" cy="([\d.]+)"', text)
     highest = max(m.buyable.interval[1] for m in moments if m.buyable.interval)
     top = next(n for n in (0.04, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if highest <= n)
-    frame = Frame(1040, 300, len(moments) - 1, (0, top))
+    frame = Frame(1040, 324, len(moments), (0, top), top=HEADROOM)
     wanted = [
-        (frame.x(n), frame.y(moment.buyable.share or 0))
+        (frame.x(n + 0.5), frame.y(moment.buyable.share or 0))
         for n, moment in enumerate(moments)
     ]
     assert [(float(x), float(y)) for x, y in dots] == wanted
     bounds = [m.buyable.interval or (0, 0) for m in moments]
-    over = [(frame.x(n), frame.y(high)) for n, (_, high) in enumerate(bounds)]
-    under = [(frame.x(n), frame.y(low)) for n, (low, _) in enumerate(bounds)]
+    over = [(frame.x(n + 0.5), frame.y(high)) for n, (_, high) in enumerate(bounds)]
+    under = [(frame.x(n + 0.5), frame.y(low)) for n, (low, _) in enumerate(bounds)]
     band = "L".join(f"{x:g} {y:g}" for x, y in [*over, *reversed(under)])
     assert f'<path d="M{band}Z" class="band">' in text
-    assert frame.y(0) == 300 - Frame.bottom
-    assert frame.y(top) == Frame.top
+    assert frame.y(0) == 324 - Frame.bottom
+    assert frame.y(top) == HEADROOM
 
 
 def test_a_long_curve_is_thinned_and_ends_where_it_ends() -> None:
@@ -297,6 +338,29 @@ def test_the_trigger_is_marked(trigger_ms: float | None, *, shown: bool) -> None
     text = availability(moments, trigger_ms, width=420, class_="narrow")
     assert ("trigger" in text) is shown
     assert "trigger" not in availability(moments, 70_000.0, width=420, class_="")
+
+
+@pytest.mark.parametrize("width", [1040, 420])
+def test_no_label_stands_on_another_or_on_the_trigger(width: int) -> None:
+    """Shares stand clear of the axis and of the notes; the line leaves them a gap."""
+    shots = [sample(at, ask=980_000, fillable=True) for at in OFFSETS_MS]
+    rows = [market(n, observation=observation(shots)) for n in range(3)]
+    moments = only(history(*rows)).availability
+    text = availability(moments, 1000.0, width=width, class_="")
+    labels = re.findall(
+        r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="middle" class="strong">100<',
+        text,
+    )
+    places = [(float(x), float(y)) for x, y in labels]
+    assert len(places) == len(OFFSETS_MS)
+    half = 12  # of "100", in 12 px bold
+    assert places[0][0] - half > Frame.left
+    assert places[-1][0] + half < width - Frame.right
+    assert all(b[0] - a[0] > 2 * half for a, b in pairwise(places))
+    assert min(y for _, y in places) - 12 > 15  # the notes' line
+    (line,) = re.findall(r'<path class="mark" d="([^"]+)"', text)
+    x, y = places[OFFSETS_MS.index(-1000)]
+    assert line == f"M{x:g} 4V{y - 13:g}M{x:g} {y + 4:g}V{324 - Frame.bottom}"
 
 
 def test_text_is_escaped_unless_it_is_markup() -> None:

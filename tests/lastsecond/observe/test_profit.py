@@ -20,6 +20,7 @@ from tests.lastsecond.observe.histories import (
     MICRO,
     MS,
     NOW,
+    SIMULATED,
     estimate,
     histories,
     history,
@@ -90,7 +91,12 @@ def test_rates_and_prices_are_those_of_the_rows(found: History) -> None:
         rows, figures = own(group, found), group.profit
         orders = [row for row in rows if left(row)]
         fills = [row for row in orders if row.state in {State.FILLED, State.SETTLED}]
-        watched = sum(row.watched or left(row) for row in rows)
+        early = {State.DISCOVERED, State.WATCHING, State.ARMED}
+        watched = sum(
+            left(row)
+            or (row.watched and row.state not in early and row.reason != "stopped")
+            for row in rows
+        )
         assert (figures.fire.k, figures.fire.n) == (len(orders), watched)
         assert (figures.fill.k, figures.fill.n) == (len(fills), len(orders))
         priced = [(r.cost, r.shares, r.fee) for r in fills if r.cost and r.shares]
@@ -140,6 +146,29 @@ def test_a_dry_run_of_four() -> None:
         for n in (253, 252)
     )
     assert enough <= 0.05 < too_few
+
+
+def test_what_was_not_watched_to_the_trigger_did_not_fail_to_fire() -> None:
+    """Markets still watched, and those at which the program was stopped, are none."""
+    rows = [
+        sent(0),
+        market(1),
+        market(2, reason="stopped"),
+        market(3, state=State.WATCHING, reason=""),
+        market(4, state=State.ARMED, reason=""),
+        market(5, watched=False, reason="too_late"),
+    ]
+    fire = only(history(*rows)).profit.fire
+    assert (fire.k, fire.n) == (1, 2)
+
+
+def test_results_that_are_all_alike_have_no_interval() -> None:
+    """Repeats of one result do not tell how far another may be from it."""
+    alike = only(history(settled(0), settled(1), settled(2))).profit
+    assert alike.value == 18_628
+    assert alike.value_interval is None
+    other = only(history(settled(0), settled(1, paid_up=0))).profit
+    assert other.value_interval
 
 
 def test_an_unknown_fee_is_no_zero() -> None:
@@ -213,6 +242,31 @@ def test_the_verdict_is_the_exact_test(wins: int, losses: int) -> None:
     else:
         assert verdict.word is Word.NOT_ENOUGH_DATA
         assert f"{verdict.wins_needed} more win" in verdict.reason
+
+
+def simulated(*rows: MarketRecord) -> Group:
+    return only(history(*rows, runs=[run(host=SIMULATED)]))
+
+
+def test_a_simulation_never_says_go() -> None:
+    """Recordings won again and again are not new evidence: no number is enough."""
+    found = simulated(*(settled(n) for n in range(400)))
+    verdict = found.verdict
+    assert (verdict.word, verdict.wins_needed) == (Word.NOT_ENOUGH_DATA, None)
+    assert verdict.reason == (
+        "Simulated: proves nothing about real markets, and recordings played again "
+        "are not new evidence. 400 wins and 0 losses."
+    )
+    assert found.profit.wins_needed is None
+
+
+def test_a_simulated_loss_says_that_it_proves_nothing() -> None:
+    """NO-GO stays what was reckoned, with the caveat before it."""
+    verdict = simulated(*(settled(n, paid_up=0) for n in range(3))).verdict
+    assert (verdict.word, verdict.wins_needed) == (Word.NO_GO, None)
+    assert verdict.reason.startswith(
+        "Simulated: proves nothing about real markets. 0 wins and 3 losses: below"
+    )
 
 
 def test_the_verdict_names_its_score() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from lastsecond.history import OFFSETS_MS, History, MarketRecord
-from lastsecond.market import Outcome
+from lastsecond.market import NANOSECONDS, Outcome
 from lastsecond.observe.availability import at_trigger
 from lastsecond.observe.funnel import Stage, check_sums, place
 from lastsecond.observe.report import build
@@ -16,14 +16,20 @@ from lastsecond.orders import State
 from lastsecond.reasons import SkipReason
 from tests.lastsecond.observe.histories import (
     MICRO,
+    MS,
     NOW,
+    SIMULATED,
+    START,
     histories,
     history,
     left,
     market,
+    observation,
     only,
     own,
     plausible,
+    run,
+    sample,
     sent,
     settled,
 )
@@ -62,10 +68,57 @@ def test_since_and_mode_choose_markets() -> None:
 
 
 def test_a_group_can_be_asked_for() -> None:
-    """By mode and settings; None where it has no market."""
+    """By mode and settings; None where it has no market, or only simulated ones."""
     report = build(history(market()), now=NOW)
     assert report.group("PAPER", "aaa") is report.groups[0]
     assert report.group("LIVE", "aaa") is None
+    simulated = history(market(), runs=[run(host=SIMULATED)])
+    assert build(simulated, now=NOW).group("PAPER", "aaa") is None
+
+
+@pytest.mark.parametrize(
+    ("host", "simulated"),
+    [
+        ("http://127.0.0.1:40123", True),
+        ("https://localhost", True),
+        ("http://[::1]:8080", True),
+        ("https://clob.polymarket.com", False),
+        ("https://localhost.example.com", False),
+        ("ws://127.0.0.1", False),
+        ("http://[::1", False),
+        ("here", False),
+        ("", False),
+    ],
+)
+def test_an_exchange_on_this_machine_is_a_simulated_one(
+    host: str, *, simulated: bool
+) -> None:
+    """By the host of its runs; a group says so with its mode."""
+    group = only(history(market(), runs=[run(host=host)]))
+    assert group.simulated is simulated
+    assert group.label == ("PAPER (SIMULATED)" if simulated else "PAPER")
+
+
+def test_real_and_simulated_runs_share_no_figure() -> None:
+    """One ledger, mode and settings: each market is with the run that it was of."""
+    real = run(id=1, started_at=START, host="https://clob.polymarket.com")
+    simulated = run(id=2, started_at=START + 3000 * NANOSECONDS, host=SIMULATED)
+    other = run(id=3, started_at=START + 1, wallet="0xother", host=SIMULATED)
+    seen = observation(watched_from=START + 2990 * NANOSECONDS)
+    rows = [
+        sent(3),
+        market(11, observation=seen),  # closed after the later run had begun
+        market(11, condition_id="0xlate"),
+        sent(12),
+        market(0, condition_id="0xearly"),  # closed before any run had
+    ]
+    found = history(*rows, runs=[simulated, other, real])
+    groups = {g.label: g for g in build(found, now=NOW).groups}
+    assert set(groups) == {"PAPER", "PAPER (SIMULATED)"}
+    assert groups["PAPER"].markets == (rows[4], rows[0], rows[1])
+    assert groups["PAPER (SIMULATED)"].markets == (rows[2], rows[3])
+    assert groups["PAPER"].runs == (real,)
+    assert groups["PAPER (SIMULATED)"].runs == (other, simulated)
 
 
 def test_an_empty_ledger_has_no_group() -> None:
@@ -109,6 +162,26 @@ def test_every_moment_has_its_row() -> None:
     moments = only(history(market())).availability
     assert [moment.offset_ms for moment in moments] == list(OFFSETS_MS)
     assert {moment.buyable.n for moment in moments} == {0}
+
+
+def test_a_sample_that_could_not_be_taken_is_counted() -> None:
+    """Of markets that were watched at the moment, both ends included."""
+    close = START
+    whole = observation([sample(-1000), sample(-500, fault="stale_book")])
+    short = observation(
+        watched_from=close - 5_000 * MS, watched_until=close - 1_000 * MS
+    )
+    rows = [
+        market(0, observation=whole),
+        market(0, observation=short),
+        market(0, observation=replace(short, samples=(sample(-45_000),))),
+        market(0),
+    ]
+    found = only(history(*rows)).availability
+    missing = {moment.offset_ms: moment.unmeasured for moment in found}
+    assert (missing[-10_000], missing[-5000], missing[-1000]) == (1, 3, 2)
+    assert (missing[-500], missing[-200], missing[30_000]) == (0, 1, 1)
+    assert missing[-45_000] is None  # another version measured there
 
 
 @pytest.mark.parametrize(

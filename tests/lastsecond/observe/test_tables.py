@@ -1,20 +1,27 @@
 """The plain tables: whose they are, how wide, and nothing in them that is not known."""
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
-from lastsecond.history import History
+from lastsecond.history import OFFSETS_MS, History
+from lastsecond.observe.page import as_html
 from lastsecond.observe.report import build
 from lastsecond.observe.tables import LATEST, as_text
 from lastsecond.orders import State
 from tests.lastsecond.observe.histories import (
+    MICRO,
     NOW,
+    SIMULATED,
     histories,
     history,
     market,
+    observation,
     plausible,
+    sample,
     sent,
     settled,
 )
@@ -53,6 +60,62 @@ def test_every_table_says_whose_it_is(mode: str) -> None:
     assert all(table.lstrip().startswith(f"{mode}: ") for table in tables)
     other = {"PAPER": "LIVE", "LIVE": "PAPER"}[mode]
     assert other not in "".join(parts)
+
+
+@pytest.mark.parametrize("mode", ["PAPER", "LIVE"])
+def test_a_simulation_says_so_in_every_title(mode: str) -> None:
+    """Whoever cuts out a table, or a line of the verdict, takes the word with it."""
+    text = shown(plausible(300, mode=mode, host=SIMULATED))
+    titles = re.findall(rf"^{mode}.*$", text, re.MULTILINE)
+    assert len(titles) == (10 if mode == "PAPER" else 12)
+    assert all(title.startswith(f"{mode} (SIMULATED)") for title in titles)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_every_figure_of_availability_is_shown_whole() -> None:
+    """Thousands of markets at 100 % do not push a column over the edge."""
+    shots = [sample(at, ask=980_000, fillable=True) for at in OFFSETS_MS]
+    row = market(observation=observation(shots), paid_up=MICRO)
+    table = shown(history(*(replace(row, ticker=f"{n}") for n in range(1500))))
+    title = "was there something to buy within the cap?"
+    assert cells(table, title, " T-60 s") == [
+        *("T-60 s", "1500", "100 %", "100-100 %", "0.980", "100.0 %", "100.0 %"),
+        *("0", "0"),
+    ]
+
+
+def test_paper_timing_is_of_the_decision() -> None:
+    """No byte leaves on paper, and nobody answers."""
+    paper, live = shown(plausible(50)), shown(plausible(50, mode="LIVE"))
+    assert "PAPER: decision after the trigger" in paper
+    assert "byte" not in paper
+    assert "answer after" not in paper
+    assert "LIVE: first byte after the trigger" in live
+    assert cells(live, "health", "answer after first byte")[1].startswith("half ")
+    assert "answer after\n" in live
+    assert "paper matched\n" in live
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "told"),
+    [
+        (0, {"mode": "live"}, "No market is in the ledger yet."),
+        (1, {"mode": "live"}, "The only market in the ledger does not fit --mode."),
+        (6, {"since": NOW}, "None of the 6 markets in the ledger fits --since."),
+        (
+            6,
+            {"since": NOW, "mode": "live"},
+            "None of the 6 markets in the ledger fits --since and --mode.",
+        ),
+    ],
+)
+def test_markets_that_were_not_asked_for_are_still_there(
+    size: int, options: dict[str, Any], told: str
+) -> None:
+    """A ledger is not called empty because of --since or --mode."""
+    report = build(history(*map(market, range(size))), now=NOW, **options)
+    assert as_text(report).startswith(f"{told}\n")
+    assert f"<p>{told}</p>" in as_html(report)
 
 
 def test_availability_is_the_first_table() -> None:
