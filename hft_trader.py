@@ -132,11 +132,12 @@ class LastSecondTrader:
         """Send the order for the favourite: its bytes leave first, words follow."""
         token = self.winning_token_id
         assert token is not None, "no favourite to buy"
-        self.order_executed = True
+        self.order_executed = self.decided = True
         self._purchase.fire(token, self._view)
         self._tally["buy"] += 1
         ask = money.text(self._view.leading(token).best_ask or 0, 3)
-        self._decide(
+        asyncio.get_running_loop().call_soon(  # after other markets' orders of now
+            self._decide,
             f"buy outcome={self._outcome(token)} ask={ask} "
             f"limit={money.text(self._limit(), 3)} size={self._settings.trade_size}",
             self._circumstances(),
@@ -287,13 +288,13 @@ class LastSecondTrader:
         await clock.wake_at(self._trigger)
         self._triggered = True
         self._consider()
-        reason = None if self.order_executed else self._objection()
-        known = self._circumstances()
-        await self._until_or(self._close, self._fired)
+        if not self.order_executed:
+            reason, known = self._objection(), self._circumstances()
+            await self._until_or(self._close, self._fired)
+            if not self.order_executed:
+                self.skip(reason or SkipReason.WOKE_LATE, known)
         if self.order_executed:
             await self.execute_order()
-        else:
-            self.skip(reason or SkipReason.WOKE_LATE, known)
         await clock.sleep_until(self._close)
 
     async def _until_or(self, when: int, event: asyncio.Event) -> None:

@@ -30,7 +30,7 @@ _NEXT_ADDRESS = 0.25
 logger = logging.getLogger(__name__)
 
 
-_FIXED = {"User-Agent": "lastsecond", "Accept": "application/json"}
+_FIXED = "User-Agent: lastsecond\r\nAccept: application/json\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +59,20 @@ class _Exchange(asyncio.Protocol):
     @property
     def ready(self) -> bool:
         """Whether a request can be written now."""
-        return self.answer is None and not self.transport.is_closing()
+        in_step = self._parser.our_state is h11.IDLE
+        return in_step and self.answer is None and not self.transport.is_closing()
 
-    def request(self, head: h11.Request, raw: bytes) -> asyncio.Future[Answer]:
-        """Write ``raw`` now; the future is its answer. ``head`` tells the parser.
+    def request(self, method: str, path: str, raw: bytes) -> asyncio.Future[Answer]:
+        """Write ``raw`` now, when ready; the future is its answer.
 
-        Raises NotSentError, with nothing written.
+        The parser is told afterwards, and of no more than it must know to read the
+        answer: telling it takes longer than the write.
         """
-        try:
-            self._parser.send(head)
-            self._parser.send(h11.EndOfMessage())
-        except Exception as error:  # the other end spoke out of turn
-            self.close()
-            raise NotSentError(f"the line is out of step: {error}") from error
         self.transport.write(raw)
         self.answer = asyncio.get_running_loop().create_future()
+        head = h11.Request(method=method, target=path, headers=[("Host", "any")])
+        self._parser.send(head)
+        self._parser.send(h11.EndOfMessage())
         return self.answer
 
     def data_received(self, data: bytes) -> None:
@@ -145,7 +144,7 @@ class Line:
         self._name = url.hostname or ""
         self._port = url.port or (443 if url.scheme == "https" else 80)
         self._ssl = trust() if url.scheme == "https" else None
-        self._authority = url.netloc
+        self._fixed = f"Host: {url.netloc}\r\n{_FIXED}"
         self._connect_timeout = connect_timeout
         self._answer_timeout = answer_timeout
         self._exchange: _Exchange | None = None
@@ -202,14 +201,13 @@ class Line:
         exchange = self._exchange
         if exchange is None or not exchange.ready:
             raise NotSentError("no connection is ready")
-        fields = {"Host": self._authority, **_FIXED, **headers}
+        fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         if method == "POST":
-            fields["Content-Type"] = "application/json"
-            fields["Content-Length"] = str(len(body))
-        lines = [f"{method} {path} HTTP/1.1"]
-        lines += [f"{name}: {value}" for name, value in fields.items()]
-        raw = "\r\n".join([*lines, "", ""]).encode("ascii") + body
-        return exchange.request(self._head(method, path), raw)
+            fields += (
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            )
+        head = f"{method} {path} HTTP/1.1\r\n{self._fixed}{fields}\r\n"
+        return exchange.request(method, path, head.encode("ascii") + body)
 
     async def answer_of(self, sent: asyncio.Future[Answer]) -> Answer:
         """The answer within ANSWER_TIMEOUT. Raises LineError; then it may be done."""
@@ -225,9 +223,3 @@ class Line:
         if self._exchange is not None:
             self._exchange.close()
             self._exchange = None
-
-    def _head(self, method: str, path: str) -> h11.Request:
-        """What the parser must know of the request: it writes nothing itself."""
-        return h11.Request(
-            method=method, target=path, headers=[("Host", self._authority)]
-        )

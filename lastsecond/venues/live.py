@@ -181,7 +181,7 @@ class Authority:
     def __init__(self, address: str, credentials: Credentials, clock: Clock) -> None:
         """Timestamps are ``clock``'s, the exchange's. Raises VenueError: bad secret."""
         try:
-            self._secret = base64.b64decode(
+            secret = base64.b64decode(
                 credentials.secret.translate(_STANDARD_BASE64), validate=True
             )
         except ValueError:
@@ -189,6 +189,7 @@ class Authority:
                 "CLOB_SECRET is not base64: copy it again, or clear CLOB_API_KEY, "
                 "CLOB_SECRET and CLOB_PASSPHRASE to have them derived"
             ) from None
+        self._keyed = hmac.new(secret, digestmod=hashlib.sha256)
         self._clock = clock
         self._fixed = {
             "POLY_ADDRESS": address,
@@ -220,11 +221,12 @@ class Authority:
         """
         timestamp = str(self._clock.now() // NANOSECONDS)
         message = f"{timestamp}{method}{path}".encode() + body
-        digest = hmac.new(self._secret, message, hashlib.sha256).digest()
+        signer = self._keyed.copy()  # a new one takes as long as all the rest
+        signer.update(message)
         return {
             **self._fixed,
             "POLY_TIMESTAMP": timestamp,
-            "POLY_SIGNATURE": base64.urlsafe_b64encode(digest).decode("ascii"),
+            "POLY_SIGNATURE": base64.urlsafe_b64encode(signer.digest()).decode("ascii"),
         }
 
 
