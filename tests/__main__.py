@@ -3,13 +3,16 @@
 import subprocess
 import sys
 
+ALONE = ("tests/test_live_faults.py", "tests/test_paper_like_live.py")
+"""Sixty bots, and two hundred markets twice: nothing beside them."""
+
 GATE = (
     "ruff format --check .",
     "ruff check .",
     "mypy",
     "coverage erase",
-    "coverage run -m pytest tests/test_live_faults.py",  # sixty bots: alone
-    "coverage run -m pytest -n 3 --dist loadfile --ignore tests/test_live_faults.py",
+    f"coverage run -m pytest {' '.join(ALONE)}",
+    "coverage run -m pytest -n 3 --dist loadfile --ignore " + " --ignore ".join(ALONE),
     "coverage combine --quiet",
     "coverage report",
 )
