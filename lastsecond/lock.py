@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lastsecond.errors import LockedError
+from lastsecond.errors import LedgerError, LockedError
 
 _PLAIN = re.compile(r"[0-9a-z]{1,64}")
 _LONGEST_TEXT = 400
@@ -24,14 +24,14 @@ _LONGEST_TEXT = 400
 def wallet_lock(folder: Path, wallet: str) -> Iterator[None]:
     """Hold the wallet while inside; its spelling in capitals or not is one.
 
-    Raises LockedError, which says who holds it, or why it cannot be had.
+    Raises LockedError, which says who holds it, or LedgerError: it cannot be had.
     """
     path = folder / f"{_file_name(wallet)}.lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise LockedError(f"{path}: cannot lock: {error.strerror}") from error
+        raise LedgerError(f"{path}: cannot lock: {error.strerror}") from error
     try:
         _take(file, path)
         _sign(file)
@@ -57,7 +57,7 @@ def _take(file: int, path: Path) -> None:
             f"{path} is held by {holder or 'another process'}; stop it first"
         ) from None
     except OSError as error:
-        raise LockedError(f"{path}: cannot lock: {error.strerror}") from error
+        raise LedgerError(f"{path}: cannot lock: {error.strerror}") from error
 
 
 def _sign(file: int) -> None:

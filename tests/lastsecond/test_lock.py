@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lastsecond.errors import LockedError
+from lastsecond.errors import LedgerError, LockedError
 from lastsecond.lock import wallet_lock
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ def test_no_wallet_leads_out_of_the_folder(tmp_path: Path, wallet: str) -> None:
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     """What cannot be locked is not taken for free."""
     (tmp_path / "data").touch()
-    with pytest.raises(LockedError, match="cannot lock: "):  # noqa: SIM117
+    with pytest.raises(LedgerError, match="cannot lock: "):  # noqa: SIM117
         with wallet_lock(tmp_path / "data", WALLET):
             pass
 
