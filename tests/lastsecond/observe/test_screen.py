@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lastsecond.observe.screen import Screen, to_descriptor
@@ -163,6 +163,7 @@ def test_a_terminal_that_gets_lower_and_higher_again_shows_one_frame(
     assert drawn.terminal.shown() == ["warning", "header", "24 rows"]
 
 
+@settings(deadline=None)  # a thread draws
 @given(
     st.lists(
         st.one_of(
