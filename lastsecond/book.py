@@ -6,6 +6,8 @@ from lastsecond.market import TokenId
 from lastsecond.money import MICRO
 from lastsecond.wire.market_channel import BookSnapshot, LevelChange, Side
 
+_BUY = Side.BUY
+
 
 class Book:
     """Every level of one token's book, and how far it can be trusted.
@@ -78,12 +80,12 @@ class Book:
         for change in changes:
             if not 0 < change.price < MICRO:
                 continue
-            if change.side is Side.BUY:
+            if change.side is _BUY:
                 self._set_bid(change.price, change.size)
             else:
                 self._set_ask(change.price, change.size)
         self._advance(timestamp, len(changes), at)
-        last = changes[-1]
+        last = change
         if last.quotes_best and (
             last.best_bid != self.best_bid or last.best_ask != self.best_ask
         ):

@@ -39,7 +39,10 @@ class MergedBook:
     @property
     def leading(self) -> Book:
         """The book furthest ahead; at a tie, one that is not doubtful."""
-        return max(self.books, key=_lead)
+        first, second = self.books
+        if first.timestamp == second.timestamp:
+            return second if _rank(second) > _rank(first) else first
+        return first if first.timestamp > second.timestamp else second
 
     @property
     def behind(self) -> bool:
@@ -67,17 +70,23 @@ class MergedBook:
 
     def snapshot(self, event: BookSnapshot, source: int, at: int) -> None:
         """Take a whole book from socket ``source`` (0 or 1)."""
-        before = self.books[source].timestamp, _best(self.books[source])
-        if self.books[source].replace(event, at):
-            self._moved_on(source, at, *before)
+        book = self.books[source]
+        before, best = book.timestamp, _best(book)
+        if book.replace(event, at):
+            self._changed_at = at
+            if before < event.timestamp:
+                self._moved_on(source, at, before, best)
 
     def change(
         self, changes: Sequence[LevelChange], timestamp: int, source: int, at: int
     ) -> None:
         """Take this token's changes of one frame from socket ``source``."""
-        before = self.books[source].timestamp, _best(self.books[source])
-        if self.books[source].apply(changes, timestamp, at):
-            self._moved_on(source, at, *before)
+        book = self.books[source]
+        before, best = book.timestamp, (book.best_bid, book.best_ask)
+        if book.apply(changes, timestamp, at):
+            self._changed_at = at
+            if before < timestamp:
+                self._moved_on(source, at, before, best)
 
     def set_tick(self, tick: int, source: int) -> bool:
         """Take a new tick size, micros; whether it is news from either socket."""
@@ -135,9 +144,8 @@ class MergedBook:
 
     def _moved_on(self, source: int, at: int, timestamp: int, best: _Best) -> None:
         """Compare how the timestamp that a book has left ended on either socket."""
-        self._changed_at = at
         self._newest = max(self._newest, self.books[source].timestamp)
-        if not 0 < timestamp < self.books[source].timestamp:
+        if not timestamp:
             return
         seen = self._ends.pop(timestamp, None)
         if seen is None or seen[0] == source:
@@ -154,5 +162,6 @@ def _best(book: Book) -> _Best:
     return book.best_bid, book.best_ask
 
 
-def _lead(book: Book) -> tuple[int, bool, int]:
-    return book.timestamp, not book.doubtful, book.applied_at_timestamp
+def _rank(book: Book) -> tuple[bool, int]:
+    """What decides between books of one timestamp."""
+    return not book.doubtful, book.applied_at_timestamp

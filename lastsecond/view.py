@@ -16,6 +16,7 @@ from lastsecond.wire.market_channel import (
     BookSnapshot,
     Event,
     LastTrade,
+    LevelChange,
     MarketResolved,
     PriceChange,
     Side,
@@ -82,20 +83,24 @@ class MarketView:
 
         ``now`` is the exchange's time, Unix ns: by it a feed that lags is found out.
         """
-        self._silence = self.silence_until(at, at)
-        self._last_data = at
+        last, self._last_data = self._last_data, at
+        if last is not None and at - last > _SILENCE:
+            self._silence += at - last
         for event in events:
             self._take(event, source, at)
             if now is not None and isinstance(event, _TELLS_ITS_TIME):
                 self._behind[source] = now - event.timestamp * MILLISECOND
-        self._note(source, at)
+        if self._trails:
+            self._note(source, at)
 
     def _take(self, event: Event, source: int, at: int) -> None:
         if isinstance(event, PriceChange):
-            for token, book in self.books.items():
-                mine = [c for c in event.changes if c.asset_id == token]
-                if mine:
-                    book.change(mine, event.timestamp, source, at)
+            mine: dict[TokenId, list[LevelChange]] = {}
+            for change in event.changes:
+                mine.setdefault(change.asset_id, []).append(change)
+            for token, changes in mine.items():
+                if book := self.books.get(token):
+                    book.change(changes, event.timestamp, source, at)
         elif isinstance(event, MarketResolved):
             if event.winning_asset_id in self.books:
                 self.heard = event.winning_asset_id
@@ -140,18 +145,14 @@ class MarketView:
         ``now`` is Unix ns, ``at`` the same moment's monotonic ns.
         """
         lead = now - at
-        first = self._scene(token, limit, at, lead, self._leader(token))
         begun = (
             self._scene(token, limit, at, lead, 0),
             self._scene(token, limit, at, lead, 1),
         )
-        trail = Trail(token, limit, first, begun)
+        trail = Trail(token, limit, begun[self.books[token].leader], begun)
         self._trails = [known for known in self._trails if known[0].until is None]
         self._trails.append((trail, lead))
         return trail
-
-    def _leader(self, token: TokenId) -> int:
-        return self.books[token].leader
 
     def _note(self, source: int, at: int, *, lost: bool = False) -> None:
         for trail, lead in self._trails:

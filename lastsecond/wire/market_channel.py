@@ -167,12 +167,12 @@ class _Level(msgspec.Struct, frozen=True, gc=False):
 
 
 def _levels(shapes: list[_Level] | None) -> Levels:
+    prices, sizes = _QUOTES, _AMOUNTS
     return tuple(
         [
             (price, size)
             for shape in shapes or ()
-            if 0 < (price := _AMOUNTS[shape.price]) < MICRO
-            and (size := _AMOUNTS[shape.size])
+            if (price := prices[shape.price]) and (size := sizes[shape.size])
         ]
     )
 
@@ -303,6 +303,10 @@ _KNOWN = frozenset(
 )
 # strict=False reads the timestamps, which are numbers written as strings.
 _FRAME = msgspec.json.Decoder(_AnyShape | list[_AnyShape], strict=False)
+_CHANGE = msgspec.json.Decoder(_PriceChange, strict=False)
+_BOOK = msgspec.json.Decoder(BookShape, strict=False)
+# Where the type comes last, a decoder of any type reads a frame twice to learn it.
+_CHANGE_ENDS, _BOOK_ENDS = b'"price_change"}', b'"book"}'
 _ANYTHING = msgspec.json.Decoder(float_hook=str)
 
 
@@ -312,7 +316,9 @@ def decode(frame: bytes | str) -> Frame:
     An element that cannot be read is counted and hides no other.
     """
     try:
-        shape = _FRAME.decode(frame)
+        if frame[-15:] == _CHANGE_ENDS:
+            return Frame((_CHANGE.decode(frame).event(),), 0, 0, is_data=True)
+        shape = (_BOOK if frame[-7:] == _BOOK_ENDS else _FRAME).decode(frame)
         if isinstance(shape, list):
             events = tuple([element.event() for element in shape])
             return Frame(events, 0, 0, is_data=bool(events))
