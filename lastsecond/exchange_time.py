@@ -10,10 +10,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
+from lastsecond.background import Background
 from lastsecond.errors import SourceError, WireError
 from lastsecond.market import NANOSECONDS
 from lastsecond.offset import Aim, OffsetEstimate, OffsetFault
@@ -78,7 +76,7 @@ class Calendar:
         return any(close - now <= self._lead for close in self._closes)
 
 
-class ExchangeTime:
+class ExchangeTime(Background):
     """The exchange's time; measures as long as it is entered, or run() runs.
 
     A measurement takes one request a second: a dozen or so at first, then three, every
@@ -106,20 +104,6 @@ class ExchangeTime:
         self._dispute_told = False
         self._failures = 0
         self._told: int | None = None
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self.run(), name="exchange time")
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
 
     # -- what is known --
 

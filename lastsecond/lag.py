@@ -5,14 +5,12 @@ program, all its threads together, spent computing meanwhile: signing in a threa
 the loop up, too.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
+from lastsecond.background import Background
 from lastsecond.market import NANOSECONDS
 from lastsecond.ports import Clock
 
@@ -42,7 +40,7 @@ class _Span:
     own: int = 0
 
 
-class LoopLag:
+class LoopLag(Background):
     """Measures as long as it is entered: a task that wakes now and then."""
 
     def __init__(
@@ -53,20 +51,6 @@ class LoopLag:
         self._near = near
         self._due: int | None = None
         self._spans = deque[_Span](maxlen=round(LONGEST_MEMORY * 10) + 1)
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self.run(), name="loop lag")
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
 
     async def run(self) -> None:
         """Tick until cancelled."""

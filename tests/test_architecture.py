@@ -28,7 +28,7 @@ INNER = {
 OUTER = {
     *("clock", "exchange_time", "lag", "http", "feed", "line", "upkeep", "view"),
     *("halt", "lock", "ledger", "safeguards", "purchase", "venues", "check"),
-    *("settlement", "tls", "measure"),
+    *("settlement", "tls", "measure", "background", "garbage"),
     *("observe", "signals", "version", "sim", "replay"),
 }
 DOORWAY = "worlds"
@@ -41,6 +41,9 @@ ARROWS = {
     ("hft_trader", "view"): "decides by it",
     ("hft_trader", "measure"): "is measured beside its decision",
     ("lastsecond.measure", "view"): "measures it",
+    ("lastsecond.lag", "background"): "runs as long as it is entered",
+    ("lastsecond.exchange_time", "background"): "runs as long as it is entered",
+    ("lastsecond.garbage", "background"): "runs as long as it is entered",
     ("lastsecond.line", "tls"): "trusts whom it says",
     ("lastsecond.feed", "tls"): "trusts whom it says",
     ("hft_trader", "upkeep"): "has its books kept true",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lastsecond.clock import ExchangeClock, SystemClock
 from lastsecond.exchange_time import Calendar, ExchangeTime
 from lastsecond.feed import Subscription
+from lastsecond.garbage import Collector
 from lastsecond.halt import Halt
 from lastsecond.http import HttpSource
 from lastsecond.lag import LoopLag
@@ -60,6 +61,7 @@ async def ground_of(terms: Terms) -> AsyncIterator[Ground]:
         await stack.enter_async_context(time)
         clock = ExchangeClock(machine, time)
         lag = await stack.enter_async_context(LoopLag(clock, near=calendar.near))
+        await stack.enter_async_context(Collector(clock, calendar.calm))
         yield Ground(
             machine=machine,
             clock=clock,
