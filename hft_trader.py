@@ -355,7 +355,7 @@ class LastSecondTrader:
         """What is known of the market now, for people."""
         age = self._view.age(self._world.clock.monotonic())
         token = self.winning_token_id
-        limit = self._limit()
+        book = None if token is None else self._view.leading(token)
         return MarketStatus(
             ticker=self.ticker,
             state=self._skipped or self._purchase.state or self._state,
@@ -363,9 +363,8 @@ class LastSecondTrader:
             ask_up=self.best_ask_yes,
             ask_down=self.best_ask_no,
             favourite=None if token is None else self._outcome(token),
-            depth=None
-            if token is None
-            else self._view.leading(token).depth_within(limit),
+            bought=self._purchase.bought,
+            depth=None if book is None else book.depth_within(self._limit()),
             book_age_ms=None if age is None else age // 1_000_000,
         )
 

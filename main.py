@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 
@@ -25,16 +26,18 @@ from lastsecond.errors import (
 )
 from lastsecond.market import NANOSECONDS
 from lastsecond.observe import console
-from lastsecond.observe.board import Board, board_on
 from lastsecond.observe.logs import logging_to
-from lastsecond.observe.lookout import watched
 from lastsecond.observe.options import parse
+from lastsecond.observe.terminal import board_on, watched
 from lastsecond.ports import World
 from lastsecond.purchase import clear_up
 from lastsecond.reasons import SkipReason
 from lastsecond.settlement import Settlement
 from lastsecond.signals import until_signalled
 from lastsecond.worlds import offline, orders
+
+if TYPE_CHECKING:
+    from lastsecond.observe.board import Board
 
 STOP_TIMEOUT = 10.0  # seconds that traders get to end after a signal
 CLEARING_UP = 45.0  # seconds that new work waits for orders of an earlier run
@@ -253,10 +256,12 @@ class TradingBotRunner:
 # -- the command line --
 
 
-def read_settings(chosen: dict[str, str | None], dotenv: Path) -> Settings:
+def read_settings(
+    chosen: dict[str, str | None], dotenv: Path, *, sim: bool = False
+) -> Settings:
     """Settings from `.env`, the environment and the command line, later ones winning.
 
-    Raises ConfigError.
+    With ``sim`` markets are by default looked for more often. Raises ConfigError.
     """
     try:
         written = dotenv_values(dotenv, interpolate=False) if dotenv.is_file() else {}
@@ -265,7 +270,8 @@ def read_settings(chosen: dict[str, str | None], dotenv: Path) -> Settings:
     for line in config.strangers(list(written)):
         print(f"warning: {dotenv}: {line}", file=sys.stderr)
     given = {name: text for name, text in chosen.items() if text is not None}
-    settings = config.load({**written, **os.environ, **given})
+    usual = {"POLL_INTERVAL": "20"} if sim else {}
+    settings = config.load({**usual, **written, **os.environ, **given})
     if config.holds_secret(written) and dotenv.stat().st_mode & 0o077:
         print(
             f"warning: {dotenv} holds a key and others may read it: chmod 600 {dotenv}",
@@ -275,11 +281,11 @@ def read_settings(chosen: dict[str, str | None], dotenv: Path) -> Settings:
 
 
 async def trade(
-    settings: Settings, options: argparse.Namespace, board: Board | None
+    settings: Settings, options: argparse.Namespace, board: "Board | None"
 ) -> int:
     """Run the bot to its end, its status on ``board``; the exit status."""
     terms, once, live = settings.terms(), options.once, options.live
-    if halted := orders.halted(terms):
+    if not options.sim and (halted := orders.halted(terms)):
         logger.warning("HALTED %s: no live orders until it is resumed", halted)
     async with offline.open_world(
         terms, sim=options.sim, once=once, live=live
@@ -301,7 +307,7 @@ async def trade(
 
 
 async def trade_live(
-    settings: Settings, options: argparse.Namespace, board: Board | None
+    settings: Settings, options: argparse.Namespace, board: "Board | None"
 ) -> int:
     """Warn, wait, check, and trade with real orders; the exit status."""
     from lastsecond.worlds import reporting  # noqa: PLC0415  a dry run needs none
@@ -311,13 +317,8 @@ async def trade_live(
         if halted := orders.halted(terms):
             print(f"HALTED {halted}\n`python main.py resume` ends it.", file=sys.stderr)
             return HALTED
-        await console.warn_live(
-            size=settings.trade_size,
-            max_price=settings.max_price,
-            account=terms.account_words(),
-            host=settings.clob_host,
-            verdict=reporting.verdict(terms),
-        )
+        cap, verdict = settings.max_price, reporting.verdict(terms)
+        await console.warn_live(settings.trade_size, cap, terms, verdict=verdict)
         if await orders.check(terms):
             print("Not started: see above. Nothing was sent.", file=sys.stderr)
             return 1
@@ -348,11 +349,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The whole program; the exit status."""
     options = parse(arguments)
     chosen = {"TRADE_SIZE": options.size, "POLL_INTERVAL": options.poll_interval}
-    wanted = options.command == "run" and not options.quiet
     try:
-        settings = read_settings(chosen, Path(".env"))
+        settings = read_settings(chosen, Path(".env"), sim=options.sim)
         with (
-            board_on(sys.stderr, wanted=wanted) as board,
+            board_on(sys.stderr, wanted=options.board) as board,
             logging_to(
                 Path(settings.log_dir),
                 level=options.log_level,
@@ -369,7 +369,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _run(options: argparse.Namespace, settings: Settings, board: Board | None) -> int:
+def _run(options: argparse.Namespace, settings: Settings, board: "Board | None") -> int:
     terms = settings.terms()
     try:
         match options.command:

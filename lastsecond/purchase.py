@@ -69,6 +69,16 @@ class Purchase:
             return State.SENT
         return None if self._ticket is None else State.ARMED
 
+    @property
+    def bought(self) -> str | None:
+        """What was sent for: the side, and the mean price once that is known."""
+        if self._order is None:
+            return None
+        result = self._result
+        if not isinstance(result, Fill | Matched) or not result.shares:
+            return self._order.outcome
+        return f"{self._order.outcome} {result.cost / result.shares:.3f}"
+
     def limit_of(self, token_id: TokenId | None) -> int | None:
         """The signed order's limit, micros; None while nothing is signed."""
         if self._ticket is None or token_id is None:

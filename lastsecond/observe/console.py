@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from lastsecond.terms import Terms
+
 WARNING_SECONDS = 5
 """How long a person has to stop real orders."""
 
 
 async def warn_live(
-    *, size: Decimal, max_price: Decimal, account: str, host: str, verdict: str
+    size: Decimal, max_price: Decimal, terms: Terms, *, verdict: str
 ) -> None:
     """Say what live means and what the dry run found, and wait.
 
@@ -17,7 +19,7 @@ async def warn_live(
     """
     print(
         f"LIVE: real orders of {size} pUSD each, at {max_price} a share or less, "
-        f"from {account}, on {host}.\n{verdict}\n"
+        f"from {terms.account_words()}, on {terms.hosts.clob}.\n{verdict}\n"
         f"Ctrl-C within {WARNING_SECONDS} s stops this.",
         flush=True,
     )

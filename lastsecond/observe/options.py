@@ -38,8 +38,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser().parse_intermixed_args(arguments)
     if objection := _objection(options):
         parser().error(objection)
-    if options.sim and options.poll_interval is None:
-        options.poll_interval = "20"  # a round of the simulated exchange takes 77 s
+    plain = options.quiet or options.log_level == "DEBUG"
+    options.board = options.command == "run" and not plain
     return options
 
 

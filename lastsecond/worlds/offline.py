@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lastsecond import worlds
 from lastsecond.clock import SystemClock
 from lastsecond.ports import World
-from lastsecond.sim import SimulatedExchange
-from lastsecond.sim.scenarios import Recorded
-from lastsecond.sim.scenarios.recorded import CLOSES
 from lastsecond.terms import Hosts, Key, Terms
+
+if TYPE_CHECKING:
+    from lastsecond.sim import SimulatedExchange
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +41,14 @@ async def open_world(
 @asynccontextmanager
 async def simulated(
     terms: Terms, *, live: bool
-) -> AsyncIterator[tuple[SimulatedExchange, Terms]]:
+) -> "AsyncIterator[tuple[SimulatedExchange, Terms]]":
     """A simulated exchange on this machine, and the terms of a world on it.
 
     What it keeps goes to a folder of its own. With ``live``, a key that was made for
     the occasion has an account with $1,000.
     """
+    from lastsecond.sim import SimulatedExchange  # noqa: PLC0415  costs 40 ms
+
     async with SimulatedExchange(SystemClock()) as exchange:
         url = exchange.http_url
         key = Key(private_key=secrets.token_hex(32))
@@ -76,7 +79,7 @@ async def simulated(
 
 @asynccontextmanager
 async def playing(
-    exchange: SimulatedExchange, world: World, *, once: bool
+    exchange: "SimulatedExchange", world: World, *, once: bool
 ) -> AsyncIterator[World]:
     """The same world while ``exchange`` plays recorded markets, on end or ``once``.
 
@@ -92,8 +95,11 @@ async def playing(
 
 
 async def _play(
-    exchange: SimulatedExchange, settled: asyncio.Event, *, once: bool
+    exchange: "SimulatedExchange", settled: asyncio.Event, *, once: bool
 ) -> None:
+    from lastsecond.sim.scenarios import Recorded  # noqa: PLC0415  as above
+    from lastsecond.sim.scenarios.recorded import CLOSES  # noqa: PLC0415
+
     while True:
         logger.info(
             "SIM markets=%d genuine BTC 5-minute ones of April 2026, the first closes "

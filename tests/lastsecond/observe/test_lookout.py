@@ -211,6 +211,7 @@ def test_what_a_trader_shows() -> None:
         status = market.trader.status()
         assert (status.ask_up, status.ask_down) == (Decimal("0.95"), Decimal("0.07"))
         assert (status.favourite, status.depth) == ("Up", 95_000_000)
+        assert status.bought == "Up 1.000", "the mean price of what was bought"
         assert status.close_at == CLOSE * NANOSECONDS
         assert status.book_age_ms == 3_000
         await running
