@@ -41,19 +41,28 @@ class TwinTicket:
         self._paper = paper
         self._own: int | None = None
         self._known = True
+        self._closed = False
 
     async def warm(self) -> None:
         """Use the way to the real venue once."""
         await self._real.warm()
 
     def fire(self, token_id: TokenId, sight: Sight) -> Awaitable[Result]:
-        """Send the real order; its twin starts when the bytes have left."""
+        """Send the real order; its twin starts a turn of the loop later.
+
+        So the orders of other markets of this very moment do not wait for it.
+        """
         answer = self._real.fire(token_id, sight)
+        asyncio.get_running_loop().call_soon(self._begin, token_id, sight)
+        return self._noted(answer)
+
+    def _begin(self, token_id: TokenId, sight: Sight) -> None:
+        if self._closed:
+            return
         try:
             self._paper.send(token_id, sight)
         except Exception:
             logger.critical("TWIN_FAILED", exc_info=True)
-        return self._noted(answer)
 
     def estimates(self) -> list[Estimate]:
         """The twin's figures; none where the real order's end is not known."""
@@ -61,6 +70,7 @@ class TwinTicket:
 
     def close(self) -> None:
         """Give up the way to the real venue, and follow the book no longer."""
+        self._closed = True
         self._paper.close()
         self._real.close()
 

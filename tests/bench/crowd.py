@@ -30,6 +30,7 @@ from hft_trader import LastSecondTrader
 from lastsecond.clock import SystemClock
 from lastsecond.errors import SourceError
 from lastsecond.feed import Subscription
+from lastsecond.garbage import set_aside
 from lastsecond.ledger import Ledger, open_ledger
 from lastsecond.market import NANOSECONDS, TokenId
 from lastsecond.observe.logs import logging_to
@@ -58,8 +59,7 @@ class Plan:
     waits: int = 0
     """How often to wait for a moment by wake_at, after that."""
     collector: str = "bot"
-    """"default": Python's own; "frozen": everything so far frozen, and no more
-    collections; "bot": what the program does about it."""
+    """"default": Python's own; "bot": as the program has it."""
     before: float = 3
     """From so many seconds before the close on turns and collections are measured."""
     after: float = 1
@@ -261,6 +261,8 @@ async def live(plan: Plan, source: Streams, folder: Path) -> Lived:
     """One process's life."""
     clock, found = SystemClock(), Lived(empty=resident())
     async with AsyncExitStack() as stack:
+        if plan.collector == "bot":
+            stack.enter_context(set_aside())
         ledger = await stack.enter_async_context(
             open_ledger(
                 folder / "ledger.db",
@@ -280,10 +282,6 @@ async def live(plan: Plan, source: Streams, folder: Path) -> Lived:
             found.cpu = await share_of_a_core(plan.seconds)
         found.late = await waited(clock, plan.waits)
         found.tracked, found.full = len(gc.get_objects()), full_collection()
-        if plan.collector == "frozen":
-            gc.freeze()
-            gc.disable()
-            found.full = full_collection()
         near = many.close - round(plan.before * NANOSECONDS)
         assert clock.now() < near, "the close came before all was ready"
         await clock.sleep_until(near)

@@ -48,9 +48,9 @@ class Bound:
     median_only: bool = False
     """Whether p90 is not asked for: on a busy machine few rounds say little of it."""
 
-    def of(self, *, short: bool) -> "Bound":
+    def of(self, *, short: bool, slack: float = 2) -> "Bound":
         """The bound of a short run: half of it will do, and at the median."""
-        return replace(self, slack=2, median_only=True) if short else self
+        return replace(self, slack=slack, median_only=True) if short else self
 
     @property
     def passing(self) -> float:
