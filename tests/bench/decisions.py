@@ -34,6 +34,9 @@ from tests.fakes import FakeSource, Parameters
 from tests.scripted import ScriptedStream, fake_world
 
 UP, DOWN, CONDITION = "1", "2", "0x" + "0" * 64
+SIZE = Decimal(5)
+"""Dollars of an order; the CSV knows the best level only."""
+
 Ladder = list[dict[str, str]]
 
 
@@ -53,6 +56,8 @@ class Row:
     left: Decimal
     bid: Decimal | None
     ask: Decimal | None
+    bid_size: Decimal
+    ask_size: Decimal
 
 
 def read_rows(folder: Path) -> dict[str, list[dict[str, str]]]:
@@ -176,17 +181,26 @@ def verdict(row: Row) -> str:
         return "skip no_favourite"
     if max(up, down) > Decimal("0.99"):
         return "skip above_cap"
+    if max(up, down) * (row.bid_size if up > down else row.ask_size) < SIZE:
+        return "skip not_enough_depth"
     outcome = "Up" if up > down else "Down"
     return f"buy {outcome} {max(up, down).normalize()}"
 
 
-def counted(rows: Iterable[dict[str, str]]) -> str:
-    """The decision by the CSV: at T-1 s, or at the first row after it that buys."""
+def counted(rows: Iterable[dict[str, str]], *, sized: bool) -> str:
+    """The decision by the CSV: at T-1 s, or at the first row after it that buys.
+
+    ``sized``: its best level is all that the bot was shown, so its size decides, too.
+    """
     read = [
         Row(
             Decimal(row["sec_to_close"]),
             Decimal(row["best_bid"]) if row["best_bid"] else None,
             Decimal(row["best_ask"]) if row["best_ask"] else None,
+            *(
+                Decimal(row[f"best_{side}_size"] or 0) if sized else SIZE * 100
+                for side in ("bid", "ask")
+            ),
         )
         for row in rows
     ]
@@ -227,7 +241,7 @@ def main() -> int:
         with asyncio.Runner(loop_factory=JumpingLoop) as runner:
             runner.run(live(slug, close, moments))
         [line] = heard.lines
-        bot, csv_says = decided(line), counted(rows[slug])
+        bot, csv_says = decided(line), counted(rows[slug], sized=not is_raw)
         source = "raw" if is_raw else "csv"
         results[source, " ".join(bot.split()[:2:1])] += 1
         if bot != csv_says:
