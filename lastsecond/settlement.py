@@ -8,6 +8,7 @@ later and later, by a later run if need be. A price is never taken for a result.
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from lastsecond import money
@@ -74,18 +75,23 @@ class Settlement:
             await self._world.clock.sleep(_ROUND)
 
     async def finish(self, bought: Collection[str], within: float) -> None:
-        """Look until all of ``bought`` is paid, at most ``within`` seconds."""
+        """Look until all of ``bought`` is paid, at most ``within`` seconds.
+
+        Then once more for what is due by now of markets that were only watched.
+        """
         clock = self._world.clock
         give_up = clock.now() + round(within * NANOSECONDS)
         told = False
         while left := await self._unpaid(bought):
             if clock.now() >= give_up:
                 logger.warning("UNSETTLED markets=%d: a later run asks on", len(left))
-                return
+                break
             if not told:
                 logger.info("SETTLING markets=%d at most %g s", len(left), within)
                 told = True
             await clock.sleep(_HURRY)
+        with suppress(LedgerError):
+            await self.look()
 
     async def _unpaid(self, bought: Collection[str]) -> Collection[str]:
         """Look for these; those that are still to be paid, if anything is."""

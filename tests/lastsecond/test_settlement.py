@@ -382,3 +382,15 @@ def test_no_request_in_a_market_s_last_seconds() -> None:
         assert calls == [0, 16, 32, 48]
 
     live()
+
+
+def test_one_look_also_learns_what_is_known_of_the_others() -> None:
+    """What the stream told of a market that was only watched is not left to later."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        town = Town(None, None, held=NO_TOKEN, heard=DOWN, closed_ago=2)
+        await town.settlement.finish(set(), 300)
+        assert town.ledger.paid_up == {MARKET: (0, "stream")}
+
+    live()
