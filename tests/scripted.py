@@ -121,21 +121,26 @@ class StillSight:
         return self.trails[-1]
 
 
+def order_of(intent: Intent, order_id: str) -> SignedOrder:
+    """An order for what is intended, without a signature."""
+    return SignedOrder(
+        order_id=order_id,
+        condition_id=intent.condition_id,
+        token_id=intent.token_id,
+        outcome=intent.outcome,
+        maker_amount=intent.spend,
+        taker_amount=intent.spend,
+        limit=intent.limit,
+        body=b"",
+    )
+
+
 class RecordingTicket:
     """A Ticket that keeps what is fired."""
 
     def __init__(self, venue: "RecordingVenue", intents: Sequence[Intent]) -> None:
         self.orders = {
-            intent.token_id: SignedOrder(
-                order_id=f"order-{intent.token_id}",
-                condition_id=intent.condition_id,
-                token_id=intent.token_id,
-                outcome=intent.outcome,
-                maker_amount=intent.spend,
-                taker_amount=intent.spend,
-                limit=intent.limit,
-                body=b"",
-            )
+            intent.token_id: order_of(intent, f"order-{intent.token_id}")
             for intent in intents
         }
         self.warmed = 0

@@ -471,7 +471,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return dict(zip(FAULTS, asyncio.run(together(met)), strict=True))
 
 
-def run_of(runs: Mapping[str, Ended | BaseException], name: str) -> Ended:
+def came_of(runs: Mapping[str, T | BaseException], name: str) -> T:
+    """What that run came to, or what it raised."""
     run = runs[name]
     if isinstance(run, BaseException):
         raise run
@@ -481,7 +482,7 @@ def run_of(runs: Mapping[str, Ended | BaseException], name: str) -> Ended:
 @pytest.mark.parametrize("name", FAULTS)
 def test_one_post_and_the_ledger_ends_with_the_truth(runs: Runs, name: str) -> None:
     """Whatever was answered: one POST, and the end that the exchange knows."""
-    fault, run = FAULTS[name], run_of(runs, name)
+    fault, run = FAULTS[name], came_of(runs, name)
     assert len(run.posts(0)) == 1, run.rows[0]
     [received] = run.posts(0)
     assert received.arrived_at >= (CLOSE - 1) * NANOSECONDS
@@ -495,7 +496,7 @@ def test_one_post_and_the_ledger_ends_with_the_truth(runs: Runs, name: str) -> N
 @pytest.mark.parametrize("name", GOING_ON)
 def test_trading_goes_on_after_it(runs: Runs, name: str) -> None:
     """What says nothing of the next order does not halt: the next market is bought."""
-    run = run_of(runs, name)
+    run = came_of(runs, name)
     assert run.halted == ""
     [received] = run.posts(1)
     check_truth(run.rows[1], received)
@@ -505,7 +506,7 @@ def test_trading_goes_on_after_it(runs: Runs, name: str) -> None:
 @pytest.mark.parametrize("name", HALTING)
 def test_an_answer_that_meets_every_order_halts(runs: Runs, name: str) -> None:
     """The HALT file says what to do, and the next market is skipped, nothing sent."""
-    run = run_of(runs, name)
+    run = came_of(runs, name)
     assert FAULTS[name].halts in run.halted
     assert run.posts(1) == []
     assert (run.rows[1].state, run.rows[1].reason) == ("skipped", "halted")
@@ -622,19 +623,12 @@ def capped(
     return dict(zip(CAPS, asyncio.run(together(reached)), strict=True))
 
 
-def cap_of(capped: Mapping[str, Capped | BaseException], name: str) -> Capped:
-    found = capped[name]
-    if isinstance(found, BaseException):
-        raise found
-    return found
-
-
 @pytest.mark.parametrize("name", CAPS)
 def test_a_cap_that_is_reached_halts(
     capped: Mapping[str, Capped | BaseException], name: str
 ) -> None:
     """No order passes the cap, not of one second either; HALT names it."""
-    cap, run = CAPS[name], cap_of(capped, name).first
+    cap, run = CAPS[name], came_of(capped, name).first
     sent = [row for row in run.rows if row.sends]
     rest = [row for row in run.rows if not row.sends]
     assert len(sent) == len(run.stage.exchange.orders) == cap.orders
@@ -649,7 +643,7 @@ def test_a_cap_outlasts_a_restart(
     capped: Mapping[str, Capped | BaseException], name: str
 ) -> None:
     """HALT stays; where it is taken away, the ledger's own figures halt again."""
-    cap, run = CAPS[name], cap_of(capped, name).second
+    cap, run = CAPS[name], came_of(capped, name).second
     assert run.posts(0) == []
     assert len(run.stage.exchange.orders) == cap.orders
     assert (run.rows[0].state, run.rows[0].reason) == ("skipped", "halted")

@@ -55,7 +55,7 @@ from lastsecond.ports import Sight, World
 from lastsecond.purchase import Purchase, clear_up
 from tests.fakes import FakeSource
 from tests.lastsecond.ledger.setting import CLOSE, START, StillClock, rows
-from tests.scripted import OpenGate, StillSight, fake_world
+from tests.scripted import OpenGate, StillSight, fake_world, order_of
 
 MARKETS = [ConditionId(f"0x{number}") for number in range(2)]
 STAKE = 5_000_000
@@ -131,16 +131,7 @@ class Exchange:
         if self.refuses_to_arm:
             raise VenueError("no line")
         orders = {
-            intent.token_id: SignedOrder(
-                order_id=f"order {next(self._numbers)}",
-                condition_id=intent.condition_id,
-                token_id=intent.token_id,
-                outcome=intent.outcome,
-                maker_amount=intent.spend,
-                taker_amount=intent.spend,
-                limit=intent.limit,
-                body=b"",
-            )
+            intent.token_id: order_of(intent, f"order {next(self._numbers)}")
             for intent in intents
         }
         return Bound(self, orders)
