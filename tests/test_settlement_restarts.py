@@ -110,8 +110,13 @@ def tokens(condition_id: ConditionId) -> tuple[TokenId, TokenId]:
     return TokenId(f"{number}1"), TokenId(f"{number}2")
 
 
-async def buy(ledger: Ledger, number: int, side: Outcome, heard: str = "") -> None:
-    """Watch a market, buy ``side`` and see it confirmed."""
+async def buy(
+    ledger: Ledger, number: int, side: Outcome, heard: str = "", *, noted: bool = True
+) -> None:
+    """Watch a market, buy ``side`` and see it confirmed.
+
+    Not ``noted``: a crash came between the order's bytes and the ledger's word of them.
+    """
     condition_id = market(number)
     both = tokens(condition_id)
     await ledger.discover(condition_id, f"btc-{number}", CLOSE, both)
@@ -132,7 +137,10 @@ async def buy(ledger: Ledger, number: int, side: Outcome, heard: str = "") -> No
     )
     await ledger.arm(condition_id, [up, down])
     order = up if side is Outcome.UP else down
-    ledger.sent(condition_id, order.order_id, CLOSE - NANOSECONDS)
+    if noted:
+        ledger.sent(condition_id, order.order_id, CLOSE - NANOSECONDS)
+    else:
+        ledger.move(condition_id, State.UNCERTAIN)
     ledger.result(condition_id, order.order_id, Fill(SHARES, COST, LEVELS))
     ledger.observe(
         condition_id,
@@ -239,6 +247,32 @@ async def test_a_crash_between_result_and_payout(tmp_path: Path) -> None:
     async with city.run() as (_, settlement):
         await settlement.look(only={market(n) for n in range(4)})
     assert city.market(1).payout == SHARES
+
+
+@pytest.mark.parametrize("result", ["1", "0"])
+async def test_a_fill_whose_sending_no_run_could_note(
+    tmp_path: Path, result: str
+) -> None:
+    """It is shown, awaited, paid and summed as any other."""
+    city = City(tmp_path)
+    async with city.run() as (ledger, settlement):
+        await buy(ledger, 1, Outcome.UP, noted=False)
+        await ledger.flush()
+        found = city.market(1)
+        assert (found.state, found.side) == (State.FILLED, Outcome.UP)
+        assert (found.shares, found.cost, found.fee) == (SHARES, COST, FEE)
+        assert found.sent_at is None
+        assert await ledger.cash() == -COST - FEE
+        assert await settlement.look() == {market(1)}
+        city.gamma[market(1)] = result
+        await settlement.look(only={market(1)})
+        await ledger.flush()
+        paid = SHARES * int(result)
+        assert city.market(1).payout == paid
+        assert await ledger.cash() == paid - COST - FEE
+        day = await ledger.day(0)
+        assert (day.orders, day.fills) == (1, 1)
+        assert day.result == paid - COST - FEE
 
 
 async def test_two_modes_of_one_file_do_not_meet(tmp_path: Path) -> None:

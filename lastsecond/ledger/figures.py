@@ -5,7 +5,7 @@ that is not confirmed, a position that is not paid.
 """
 
 from lastsecond.ledger.connection import File
-from lastsecond.ledger.rows import Origin
+from lastsecond.ledger.rows import CONFIRMED, Origin
 from lastsecond.limits import Figures
 from lastsecond.orders import State
 
@@ -23,13 +23,10 @@ WHERE wallet = :wallet AND mode = :mode
         OR (state = 'armed' AND arms.run_id <> :run_id))
 """
 
-_POSITIONS = """
+_POSITIONS = f"""
 SELECT state, close_at, payout,
     CASE WHEN state IN ('filled', 'settled') THEN (
-        SELECT cost + coalesce(fee, 0) FROM fills JOIN orders USING (order_id)
-        WHERE orders.wallet = markets.wallet AND orders.mode = markets.mode
-            AND orders.condition_id = markets.condition_id
-        ORDER BY fills.id DESC LIMIT 1
+        SELECT cost + coalesce(fee, 0) FROM fills WHERE id = {CONFIRMED}
     ) ELSE (
         SELECT max(maker_amount) FROM orders
         WHERE orders.wallet = markets.wallet AND orders.mode = markets.mode
@@ -43,7 +40,7 @@ WHERE wallet = :wallet AND mode = :mode
     AND (state IN ('sent', 'uncertain', 'matched', 'filled')
         OR (state = 'armed' AND arms.run_id <> :run_id)
         OR (state = 'settled' AND close_at >= :day_start))
-"""
+"""  # noqa: S608  ours
 
 _ANSWERS = """
 SELECT json_extract(detail, '$.to') FROM events

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from lastsecond.history import Day, Observation
 from lastsecond.ledger.connection import File
-from lastsecond.ledger.rows import Origin
+from lastsecond.ledger.rows import CONFIRMED, Origin
 from lastsecond.market import NANOSECONDS, ConditionId, TokenId
 from lastsecond.matching import fee_of
 from lastsecond.orders import Awaited, Estimate, Fill, State
@@ -47,34 +47,29 @@ WHERE wallet = :wallet AND mode = :mode AND close_at < :now
 ORDER BY close_at, condition_id
 """
 
-_HELD = """
+_HELD = f"""
 SELECT token_id, shares, cost, fee
-FROM sends JOIN orders USING (wallet, condition_id, mode, order_id)
-JOIN fills USING (order_id)
-WHERE wallet = ? AND condition_id = ? AND mode = ? AND status = 'filled'
-ORDER BY fills.id DESC LIMIT 1
-"""
+FROM markets JOIN fills ON fills.id = {CONFIRMED}
+JOIN orders ON orders.order_id = fills.order_id
+WHERE markets.wallet = ? AND markets.condition_id = ? AND markets.mode = ?
+"""  # noqa: S608  ours
 
-_CASH = """
+_CASH = f"""
 SELECT coalesce(sum(coalesce(payout, 0) - cost - coalesce(fee, 0)), 0)
-FROM markets JOIN sends USING (wallet, condition_id, mode)
-JOIN fills USING (order_id)
+FROM markets JOIN fills ON fills.id = {CONFIRMED}
 LEFT JOIN settlements USING (wallet, condition_id, mode)
 WHERE wallet = ? AND mode = ? AND state IN ('filled', 'settled')
-    AND fills.id = (SELECT max(id) FROM fills AS newer
-        WHERE newer.order_id = sends.order_id AND newer.status = 'filled')
-"""
+"""  # noqa: S608  ours
 
-_DAY = """
+_DAY = f"""
 SELECT count(*), count(cost), coalesce(sum(payout - cost - coalesce(fee, 0)), 0)
-FROM sends JOIN markets USING (wallet, condition_id, mode)
+FROM arms JOIN markets USING (wallet, condition_id, mode)
+LEFT JOIN sends USING (wallet, condition_id, mode)
 LEFT JOIN settlements USING (wallet, condition_id, mode)
-LEFT JOIN fills ON fills.id = (
-    SELECT max(id) FROM fills AS newer
-    WHERE newer.order_id = sends.order_id AND newer.status = 'filled')
-    AND state IN ('filled', 'settled')
-WHERE wallet = ? AND mode = ? AND sent_at >= ?
-"""
+LEFT JOIN fills ON fills.id = {CONFIRMED} AND state IN ('filled', 'settled')
+WHERE wallet = ? AND mode = ? AND coalesce(sent_at, armed_at) >= ?
+    AND (sent_at IS NOT NULL OR cost IS NOT NULL)
+"""  # noqa: S608  ours
 
 
 def write_estimates(

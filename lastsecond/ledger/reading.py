@@ -17,10 +17,11 @@ from lastsecond.history import (
     Sample,
 )
 from lastsecond.ledger import schema
+from lastsecond.ledger.rows import CONFIRMED
 from lastsecond.market import Outcome
 from lastsecond.orders import Figure, State
 
-_MARKETS = """
+_MARKETS = f"""
 WITH story AS MATERIALIZED (
     SELECT wallet, condition_id, mode,
         min(CASE WHEN kind = 'result' AND events.run_id = sends.run_id THEN at END)
@@ -31,7 +32,7 @@ WITH story AS MATERIALIZED (
     WHERE condition_id IS NOT NULL
     GROUP BY wallet, condition_id, mode
 )
-SELECT markets.*, sends.order_id, sends.sent_at, orders.outcome, orders.limit_price,
+SELECT markets.*, orders.order_id, sends.sent_at, orders.outcome, orders.limit_price,
     orders.maker_amount, fills.shares, fills.cost, fills.fee, settlements.payout,
     settlements.settled_at, results.paid_up, results.source AS result_source,
     coalesce(sends.run_id, arms.run_id, (
@@ -44,16 +45,13 @@ SELECT markets.*, sends.order_id, sends.sent_at, orders.outcome, orders.limit_pr
 FROM markets
 LEFT JOIN sends USING (wallet, condition_id, mode)
 LEFT JOIN arms USING (wallet, condition_id, mode)
-LEFT JOIN orders ON orders.order_id = sends.order_id
-LEFT JOIN fills ON fills.id = (
-    SELECT max(id) FROM fills AS newer
-    WHERE newer.order_id = sends.order_id AND newer.status = 'filled')
-    AND markets.state IN ('filled', 'settled')
+LEFT JOIN fills ON fills.id = {CONFIRMED} AND markets.state IN ('filled', 'settled')
+LEFT JOIN orders ON orders.order_id = coalesce(sends.order_id, fills.order_id)
 LEFT JOIN settlements USING (wallet, condition_id, mode)
 LEFT JOIN results USING (wallet, condition_id, mode)
 LEFT JOIN story USING (wallet, condition_id, mode)
 ORDER BY close_at, condition_id, mode
-"""
+"""  # noqa: S608  ours
 
 _Key = tuple[str, str, str]
 

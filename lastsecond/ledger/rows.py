@@ -6,6 +6,16 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 
 from lastsecond.orders import State
 
+CONFIRMED = """(
+    SELECT max(fills.id) FROM orders JOIN fills USING (order_id)
+    WHERE orders.wallet = markets.wallet AND orders.mode = markets.mode
+        AND orders.condition_id = markets.condition_id AND status = 'filled')"""
+"""In SQL, the id of a market's confirmed fill.
+
+By its orders, not by ``sends``: a crash can come between an order's bytes and the word
+of them, and then nothing was noted as sent.
+"""
+
 REPEATED = frozenset({State.UNCERTAIN, State.MATCHED})
 """Results that may come again, with more in them, and change no state."""
 
