@@ -7,7 +7,7 @@ tells it, and followed until it is known; nothing is ever sent again.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from lastsecond import money
 from lastsecond.errors import LedgerError, VenueError
@@ -208,14 +208,19 @@ async def follow(world: World, order: OpenOrder) -> Result | None:
     return result
 
 
-async def clear_up(world: World, busy: Container[str] = ()) -> None:
-    """Learn the end of every open order but those of ``busy`` markets."""
+async def clear_up(world: World, busy: Collection[str] = ()) -> None:
+    """Learn the end of every open order but those of ``busy`` markets.
+
+    A market that is busy before the ledger is asked or after belongs to its trader.
+    """
+    before = set(busy)
     try:
         unresolved = await world.ledger.unresolved()
     except LedgerError as error:
         logger.error("NOT_CLEARED_UP %s", error)
         return
-    left = [order for order in unresolved if order.condition_id not in busy]
+    taken = before.union(busy)
+    left = [order for order in unresolved if order.condition_id not in taken]
     if not left:
         return
     logger.warning("CLEARING_UP orders=%d", len(left))

@@ -513,6 +513,27 @@ async def test_what_was_left_is_cleared_up_together() -> None:
     assert stage.ledger.results == [(None, NOWHERE.result)] * 3
 
 
+@on_jumping_loop
+async def test_a_market_whose_trader_ends_meanwhile_is_left_to_it() -> None:
+    """What the ledger said while it was busy is stale: only the others are cleared."""
+    busy = {ConditionId("0x1")}
+
+    class Busy(Ledger):
+        async def unresolved(self) -> list[OpenOrder]:
+            found = await super().unresolved()
+            busy.clear()
+            self.states[ConditionId("0x1")] = State.KILLED
+            return found
+
+    ledger = Busy()
+    ledger.left = [left(1, State.SENT), left(2, State.SENT)]
+    ledger.states = {order.condition_id: order.state for order in ledger.left}
+    stage = Stage(Venue(followed=[NOWHERE]), ledger)
+    await clear_up(stage.world, busy)
+    assert [condition_id for condition_id, _, _ in stage.venue.asked] == ["0x2"]
+    assert set(ledger.states.values()) == {State.KILLED}
+
+
 @pytest.mark.parametrize(
     ("result", "state"), [(FILL, State.FILLED), (NOWHERE.result, State.UNCERTAIN)]
 )
