@@ -52,7 +52,7 @@ class Lookout:
         """Look at ``runner`` in ``world``."""
         self._world = world
         self._runner = runner
-        self._day = Day()
+        self._day: Day | None = None
         self._ended = False
 
     def status(self) -> RunStatus:
@@ -63,9 +63,7 @@ class Lookout:
             now=world.clock.now(),
             clock_offset_ms=None if offset is None else offset / 1e6,
             halted=world.halted(),
-            today=self._day.result,
-            orders=self._day.orders,
-            fills=self._day.fills,
+            day=self._day,
             next_poll=self._runner.next_poll,
             markets=[trader.status() for trader in self._runner.traders.values()],
             ended=self._ended,
@@ -87,14 +85,18 @@ class Lookout:
     async def end(self) -> None:
         """Count a last time, for a second at most: from now on the run has ended."""
         self._ended = True
+        self._day = None
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_COUNT):
                 await self._count()
 
     async def _count(self) -> None:
-        with suppress(LedgerError):
-            midnight = self._world.clock.now() // _DAY * _DAY
+        """Ask the ledger; while it cannot be read, the day is not known."""
+        midnight = self._world.clock.now() // _DAY * _DAY
+        try:
             self._day = await self._world.ledger.day(midnight)
+        except LedgerError:
+            self._day = None
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from decimal import ROUND_FLOOR, Decimal
 from rich.text import Text
 
 from lastsecond import money
-from lastsecond.history import MarketStatus
+from lastsecond.history import Day, MarketStatus
 from lastsecond.market import NANOSECONDS, Outcome
 from lastsecond.observe.events import fitted
 from lastsecond.observe.logs import CONTROLS
@@ -42,10 +42,8 @@ class RunStatus:
     """How far the exchange's clock is ahead of this machine's."""
     halted: str | None = None
     """Why live orders are forbidden; None when they are not."""
-    today: int | None = None
-    """Result of this UTC day's settled markets, micro-dollars."""
-    orders: int = 0
-    fills: int = 0
+    day: Day | None = None
+    """What this UTC day came to."""
     next_poll: int | None = None
     """When markets are looked for again, Unix ns."""
     markets: Sequence[MarketStatus] = ()
@@ -90,8 +88,7 @@ def _header(status: RunStatus, width: int) -> Text:
     """Mode, result, orders, clock, as far as whole items fit."""
     items = [
         (status.mode, "bold red" if status.mode == "LIVE" else "bold green"),
-        (f"today {_dollars(status.today)}", _gain(status.today)),
-        (f"orders {status.orders} fills {status.fills}", ""),
+        *_day(status.day),
         (f"clock {_offset(status.clock_offset_ms)}", ""),
         (f"{datetime.fromtimestamp(status.now // NANOSECONDS, UTC):%H:%M:%S} UTC", ""),
     ]
@@ -104,6 +101,16 @@ def _header(status: RunStatus, width: int) -> Text:
         header.append("  " if header else "")
         header.append(words.translate(CONTROLS), style)
     return header
+
+
+def _day(day: Day | None) -> list[tuple[str, str]]:
+    """The day's result and orders."""
+    if day is None:
+        return [(f"today {_UNKNOWN}", ""), (f"orders {_UNKNOWN} fills {_UNKNOWN}", "")]
+    return [
+        (f"today {_dollars(day.result)}", _gain(day.result)),
+        (f"orders {day.orders} fills {day.fills}", ""),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +202,14 @@ def _shade(level: int) -> str:
     return "yellow" if level >= logging.WARNING else ""
 
 
-def _gain(result: int | None) -> str:
-    if not result:
+def _gain(result: int) -> str:
+    if result == 0:
         return ""
     return "green" if result > 0 else "red"
 
 
-def _dollars(amount: int | None) -> str:
+def _dollars(amount: int) -> str:
     """Micro-dollars in whole cents, never more than they are."""
-    if amount is None:
-        return _UNKNOWN
     return f"{money.decimal(amount).quantize(_CENT, ROUND_FLOOR):+}"
 
 

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lastsecond.clock import SystemClock
-from lastsecond.history import MarketStatus
+from lastsecond.history import Day, MarketStatus
 from lastsecond.market import NANOSECONDS, Outcome
 from lastsecond.observe.board import Board, board_on
 from lastsecond.observe.status import MOST_EVENTS, RunStatus
@@ -50,9 +50,7 @@ def status(number: int) -> RunStatus:
         mode="PAPER",
         now=START + number * NANOSECONDS,
         clock_offset_ms=float(number % 100),
-        today=-number * 10_000,
-        orders=number,
-        fills=number // 2,
+        day=Day(orders=number, fills=number // 2, result=-number * 10_000),
         markets=markets,
     )
 

@@ -75,7 +75,7 @@ def test_what_a_run_shows() -> None:
         seen, clock = lookout(runner, CountingLedger())
         status = seen.status()
         assert (status.mode, status.now) == ("PAPER", clock.now())
-        assert (status.orders, status.today, status.next_poll) == (0, 0, 7)
+        assert (status.day, status.next_poll) == (None, 7)
         assert (status.clock_offset_ms, status.halted) == (None, None)
         assert [market.ticker for market in status.markets] == ["btc"]
 
@@ -99,7 +99,7 @@ def test_the_last_seconds_belong_to_the_market(left: float, busy: bool) -> None:
 
 
 def test_the_day_is_counted_now_and_then() -> None:
-    """From midnight UTC, also over it; a ledger that cannot be read leaves the last."""
+    """From midnight UTC, also over it; nothing is known of one that cannot be read."""
 
     @on_jumping_loop
     async def live() -> None:
@@ -107,10 +107,13 @@ def test_the_day_is_counted_now_and_then() -> None:
         seen, clock = lookout(Runner(), ledger)
         counting = asyncio.create_task(seen.count())
         await clock.sleep(15)
-        assert seen.status().orders == 2
+        assert seen.status().day == Day(orders=2, fills=2, result=-5_000_000)
         ledger.broken = True
         await clock.sleep(60)
-        assert (seen.status().orders, seen.status().today) == (2, -5_000_000)
+        assert seen.status().day is None
+        ledger.broken = False
+        await clock.sleep(10)
+        assert seen.status().day is not None
         counting.cancel()
         midnight = int(datetime(2026, 11, 26, tzinfo=UTC).timestamp()) * NANOSECONDS
         assert ledger.asked[0] == midnight
@@ -130,24 +133,29 @@ def test_the_day_is_counted_once_more_at_the_end() -> None:
         counting.cancel()
         assert not seen.status().ended
         await seen.end()
-        assert (seen.status().orders, seen.status().ended) == (3, True)
+        assert seen.status().day == Day(orders=3, fills=2, result=-5_000_000)
+        assert seen.status().ended
 
     live()
 
 
 @pytest.mark.parametrize("fault", ["broken", "stuck"])
 def test_the_end_waits_a_second_for_the_day_at_most(fault: str) -> None:
-    """A ledger that cannot be read leaves the figures as they were."""
+    """What a ledger that cannot be read has since come to is not known."""
 
     @on_jumping_loop
     async def live() -> None:
         ledger = CountingLedger()
         seen, clock = lookout(Runner(), ledger)
+        counting = asyncio.create_task(seen.count())
+        await clock.sleep(1)
+        counting.cancel()
+        assert seen.status().day is not None
         setattr(ledger, fault, True)
         began = clock.now()
         await seen.end()
         assert clock.now() - began <= NANOSECONDS
-        assert (seen.status().orders, seen.status().ended) == (0, True)
+        assert (seen.status().day, seen.status().ended) == (None, True)
 
     live()
 

@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from rich.console import Console, Group
 
-from lastsecond.history import MarketStatus
+from lastsecond.history import Day, MarketStatus
 from lastsecond.market import NANOSECONDS, Outcome
 from lastsecond.observe.status import RunStatus, is_busy, rows
 
@@ -31,9 +31,7 @@ RUN = RunStatus(
     mode="PAPER",
     now=NOW,
     clock_offset_ms=-12.4,
-    today=-4_951_000,
-    orders=3,
-    fills=2,
+    day=Day(orders=3, fills=2, result=-4_951_000),
     next_poll=NOW + 42 * NANOSECONDS,
     markets=(ETH, BTC),
 )
@@ -83,7 +81,7 @@ def test_what_is_not_known_is_no_number() -> None:
     unknown = RunStatus(mode="LIVE", now=NOW)
     header, _, nothing = drawn(unknown)
     assert header.split("  ")[:4] == [
-        *("LIVE", "today -", "orders 0 fills 0", "clock unknown")
+        *("LIVE", "today -", "orders - fills -", "clock unknown")
     ]
     assert nothing == "no markets at the moment"
 
@@ -194,7 +192,7 @@ def test_depth_is_never_more_than_there_is(amount: int | None, words: str) -> No
 )
 def test_a_result_is_never_more_than_it_is(amount: int, words: str) -> None:
     """Rounded down to cents, losses to the greater loss."""
-    assert f"today {words} " in drawn(replace(RUN, today=amount))[0]
+    assert f"today {words} " in drawn(replace(RUN, day=Day(result=amount)))[0]
 
 
 @pytest.mark.parametrize(
