@@ -207,8 +207,6 @@ async def test_two_hundred_markets_end_the_same(
 
     What differs by design: ids (a paper order has no signature), the words of a kill
     (the exchange has one sentence for all, paper says what was missing), and times.
-    Trades are told level by level here: over several levels the exchange can tell one
-    trade with a mean price, whose rounding loses the last unit.
     """
     caplog.set_level(logging.WARNING)
     played = scripts(2026)
@@ -226,7 +224,6 @@ async def test_two_hundred_markets_end_the_same(
         first.world() as real,
         on_paper(second) as dry,
     ):
-        first.exchange.rules.trade_per_level = True
         await asyncio.gather(trade(first, real, played), trade(second, dry, played))
         account, posts = first.account, len(first.exchange.orders)
     by_live = {m.condition_id: m for m in read_history(live / "ledger.db").markets}

@@ -162,5 +162,11 @@ def _followed(trades: Sequence[Trade]) -> Followed:
     if any(trade.status is TradeStatus.PENDING for trade in living):
         ids = tuple(trade.trade_id for trade in living)
         return Followed(order_id, Matched(shares, cost, ids))
-    levels = tuple((trade.price, trade.shares) for trade in living)
-    return Followed(order_id, Fill(shares, cost, levels))
+    return Followed(order_id, Fill(shares, cost, _levels(living)))
+
+
+def _levels(trades: Sequence[Trade]) -> tuple[tuple[int, int], ...]:
+    """All trades' levels; nothing where one of them does not tell its own."""
+    if not all(trade.levels for trade in trades):
+        return ()
+    return tuple(level for trade in trades for level in trade.levels)

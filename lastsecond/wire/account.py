@@ -6,7 +6,7 @@ from enum import Enum
 import msgspec
 
 from lastsecond.errors import WireError
-from lastsecond.money import micros
+from lastsecond.money import MICRO, micros
 from lastsecond.wire import UNREADABLE, unreadable
 
 LAST_PAGE = "LTE="
@@ -16,6 +16,8 @@ EXCHANGE = "0xe111180000d2663c0091e4f400237545b87b996b"
 """The contract that takes the money of these markets (py-clob-client-v2 1.2.1)."""
 
 _MEAN_ROUNDING = Decimal("0.00005")
+_HALF_A_TICK = Decimal("0.00005")
+"""Of the finest price grid, 0.0001."""
 
 
 class TradeStatus(Enum):
@@ -34,8 +36,8 @@ class Trade(msgspec.Struct, frozen=True):
     status: TradeStatus
     shares: int
     cost: int
-    price: int
-    """Of one level, or the mean of several."""
+    levels: tuple[tuple[int, int], ...] = ()
+    """The (price, shares) it consists of; empty where its makers do not tell."""
 
 
 class TradePage(msgspec.Struct, frozen=True):
@@ -51,17 +53,49 @@ class _TradeShape(msgspec.Struct, frozen=True):
     status: str
     size: str
     price: str
+    asset_id: str = ""
+    maker_orders: msgspec.Raw = msgspec.Raw(b"[]")
 
     def trade(self) -> Trade:
-        shares = micros(self.size)
+        shares, levels = micros(self.size), self._levels()
+        cost = _cost(shares, self.price)
+        exact = sum(price * each // MICRO for price, each in levels)
+        strayed = abs(exact - cost) > len(levels) + shares * _HALF_A_TICK
+        if strayed or sum(each for _, each in levels) != shares:
+            levels, exact = (), cost
         return Trade(
             self.id,
             self.taker_order_id.lower(),
             _status(self.status),
             shares,
-            _cost(shares, self.price),
-            micros(self.price),
+            exact,
+            levels,
         )
+
+    def _levels(self) -> tuple[tuple[int, int], ...]:
+        """What the makers gave; nothing where one of them cannot be read."""
+        try:
+            makers = msgspec.json.decode(self.maker_orders, type=list[_MakerShape])
+            return tuple([maker.level(self.asset_id) for maker in makers])
+        except UNREADABLE:
+            return ()
+
+
+class _MakerShape(msgspec.Struct, frozen=True):
+    matched_amount: str
+    price: str
+    asset_id: str
+
+    def level(self, token: str) -> tuple[int, int]:
+        """(price, shares) as the taker of ``token`` had it.
+
+        A maker who buys the other token for p sells this one for 1 - p, both being
+        minted; a price is told with a division's remainder (0.0030000000012).
+        """
+        micros(self.price)  # plain digits, or ValueError
+        price = round(Decimal(self.price) * MICRO)
+        own = self.asset_id == token
+        return price if own else MICRO - price, micros(self.matched_amount)
 
 
 class _PageShape(msgspec.Struct, frozen=True):

@@ -105,6 +105,28 @@ async def test_a_confirmed_trade_is_a_fill() -> None:
 
 
 @on_jumping_loop
+async def test_a_fill_consists_of_all_makers_levels() -> None:
+    """Its fee hangs on them; where one trade does not tell its own, none are known."""
+    makers = [
+        {"price": "0.96", "matched_amount": "2", "asset_id": "7"},
+        {"price": "0.98", "matched_amount": "3", "asset_id": "7"},
+    ]
+    one = trade("CONFIRMED", price="0.972") | {"asset_id": "7", "maker_orders": makers}
+    two = trade("CONFIRMED", number=2, size="3", price="0.98")
+    told = two | {"asset_id": "7", "maker_orders": makers[1:]}
+    levels = (960_000, 2_000_000), (980_000, 3_000_000)
+    for trades, known in (
+        ([one], levels),
+        ([one, told], (*levels, levels[1])),
+        ([one, two], ()),
+    ):
+        exchange = Exchange(lambda _, trades=trades: trades)  # type: ignore[misc]
+        [followed] = await exchange.follow()
+        assert isinstance(followed.result, Fill)
+        assert followed.result.levels == known
+
+
+@on_jumping_loop
 async def test_a_trade_is_followed_to_its_end() -> None:
     """MATCHED and MINED are told once, as one; CONFIRMED ends it."""
 

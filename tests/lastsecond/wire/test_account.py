@@ -57,8 +57,7 @@ def test_a_page_of_trades() -> None:
     page = decode_trades(
         raw({"data": [ROW], "next_cursor": "NTAw", "limit": 500, "count": 1})
     )
-    amounts = 2_181_817, 1_199_999, 550_000
-    trade = Trade("trade-1", "0xab", TradeStatus.CONFIRMED, *amounts)
+    trade = Trade("trade-1", "0xab", TradeStatus.CONFIRMED, 2_181_817, 1_199_999)
     assert page == TradePage((trade,), "NTAw")
 
 
@@ -99,6 +98,54 @@ def test_what_a_trade_cost(size: str, price: str, cost: int) -> None:
     """Shares at a price, exact, or at a mean of prices that has many decimals."""
     page = decode_trades(raw({"data": [{**ROW, "size": size, "price": price}]}))
     assert abs(page.trades[0].cost - cost) <= (len(price) > 10)
+
+
+def maker(price: str, size: str, token: str = "7") -> dict[str, str]:
+    return {"price": price, "matched_amount": size, "asset_id": token}
+
+
+@pytest.mark.parametrize(
+    ("makers", "levels", "cost"),
+    [
+        ([maker("0.55", "2.181817")], ((550_000, 2_181_817),), 1_199_999),
+        ([maker("0.5500000000012", "2.181817")], ((550_000, 2_181_817),), 1_199_999),
+        ([maker("0.45", "2.181817", "8")], ((550_000, 2_181_817),), 1_199_999),
+        (
+            [maker("0.54", "1"), maker("0.54", "0.0909085"), maker("0.56", "1.090909")],
+            ((540_000, 1_000_000), (540_000, 90_908), (560_000, 1_090_909)),
+            1_199_999,
+        ),
+    ],
+    ids=["one", "a remainder", "minted", "three"],
+)
+def test_the_levels_of_a_trade(
+    makers: list[dict[str, str]], levels: tuple[tuple[int, int], ...], cost: int
+) -> None:
+    """Each maker is one; who bought the other token for 0.45 sold this one for 0.55."""
+    page = decode_trades(raw({"data": [{**ROW, "maker_orders": makers}]}))
+    assert (page.trades[0].levels, page.trades[0].cost) == (levels, cost)
+
+
+@pytest.mark.parametrize(
+    "makers",
+    [
+        [],
+        None,
+        "none",
+        [{}],
+        [maker("0.55", "2.181816")],
+        [maker("0.55", "2.181817"), maker("0.55", "2.181817")],
+        [maker("0.5502", "2.181817")],
+        [maker("0.45", "2.181817")],
+        [maker("5.5e-1", "2.181817")],
+        [maker("0.55", "-2.181817")],
+    ],
+    ids=str,
+)
+def test_makers_who_do_not_add_up_are_not_believed(makers: object) -> None:
+    """The trade counts, but what it consists of, and so its fee, is not known."""
+    [trade] = decode_trades(raw({"data": [{**ROW, "maker_orders": makers}]})).trades
+    assert (trade.shares, trade.cost, trade.levels) == (2_181_817, 1_199_999, ())
 
 
 @pytest.mark.parametrize("end", [{}, {"next_cursor": None}, {"next_cursor": ""}])
