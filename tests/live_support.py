@@ -3,13 +3,22 @@
 Everything is real but the exchange: sockets, venue, ledger, watchman, halt.
 """
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from eth_account import Account as Wallet
 
@@ -51,7 +60,74 @@ LIVE = replace(
     max_daily_loss=Decimal(100),
     max_open_exposure=Decimal(100),
 )
+LEFT = 5.2
+"""Seconds from a stage's opening to CLOSE; a run starts while 2 are left, or not."""
+
+T = TypeVar("T")
+Play = Callable[[Path], Awaitable[T]]
+"""Plays a run in a folder of its own."""
+
+_BUSY = {
+    *("loop_lag", "not_armed", "too_late", "woke_late"),
+    *("no_book", "stale_book", "not_connected"),
+}
+_STAGGERS = 0.25, 1.0, 4.0
+"""Seconds between two runs' beginnings, the first time, and where played anew."""
 _DAY = 86_400 * NANOSECONDS
+
+
+def hindered(rows: Iterable["Row"]) -> bool:
+    """Whether a market was skipped as a machine makes it that is busy elsewhere."""
+    return any(row.reason in _BUSY for row in rows)
+
+
+class Came(Generic[T]):
+    """What each of many runs came to, or what it raised."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, T | BaseException] = {}
+
+    def of(self, name: str) -> T:
+        """What that one came to. Raises what it raised."""
+        run = self.runs[name]
+        if isinstance(run, BaseException):
+            raise run
+        return run
+
+
+async def together(
+    plays: Mapping[str, Play[T]], folder: Path, spoilt: Callable[[T], bool]
+) -> Came[T]:
+    """All of them under way together.
+
+    Those that raised or that a busy machine spoilt are played anew, at most twice, and
+    with ever fewer beside them.
+    """
+
+    async def later(seconds: float, run: Awaitable[T]) -> T:
+        await asyncio.sleep(seconds)
+        return await run
+
+    came = Came[T]()
+    for stagger in _STAGGERS:
+        left = [
+            name
+            for name in plays
+            if isinstance(run := came.runs.get(name), BaseException | None)
+            or spoilt(run)
+        ]
+        begun = [
+            later(place * stagger, plays[name](folder / f"{place}-{stagger}"))
+            for place, name in enumerate(left)
+        ]
+        ended = await asyncio.gather(*begun, return_exceptions=True)
+        came.runs |= dict(zip(left, ended, strict=True))
+    return came
+
+
+async def anew(play: Play[T], folder: Path, spoilt: Callable[[T], bool]) -> T:
+    """The one play, together with none."""
+    return (await together({"": play}, folder, spoilt)).of("")
 
 
 class ShiftedClock(SystemClock):
@@ -256,7 +332,7 @@ async def stage(
     folder: Path,
     windows: Sequence[Window],
     *,
-    left: float = 3.7,
+    left: float = LEFT,
     settings: Settings = LIVE,
     balance: str = "1000",
     derived: bool = False,

@@ -109,11 +109,11 @@ def everything(folder: Path, capfd: pytest.CaptureFixture[str]) -> dict[str, byt
 
 @asynccontextmanager
 async def own_stage(
-    folder: Path, windows: Sequence[Window], *, derived: bool, left: float = 3.7
+    folder: Path, windows: Sequence[Window], *, derived: bool
 ) -> AsyncIterator[Stage]:
     """A stage for the account of KEY."""
     settings = replace(LIVE, private_key=KEY)
-    async with stage(folder, windows, settings=settings, left=left) as at:
+    async with stage(folder, windows, settings=settings) as at:
         account = at.exchange.add_account(
             address=ADDRESS, funder=ADDRESS, signature_type=0
         )

@@ -45,16 +45,20 @@ async def test_sleep_until_never_returns_early() -> None:
     assert min(late) >= 0
 
 
-async def test_exact_waits_are_never_early_and_hardly_late() -> None:
-    """Two hundred short exact waits end at or after their time, most at once."""
+async def test_exact_waits_are_never_early_and_less_late_than_the_timer() -> None:
+    """Of two hundred each, turn by turn: a good exact wait is half as late as a timer.
+
+    A good one is a tenth of them: whoever else takes the machine spoils the others.
+    """
     clock, rng = SystemClock(), random.Random(7)
-    late = []
+    exact, timer = list[int](), list[int]()
     for _ in range(200):
-        when = clock.now() + rng.randrange(8_000_000)
-        await clock.wake_at(when)
-        late.append(clock.now() - when)
-    assert min(late) >= 0
-    assert sorted(late)[len(late) // 2] < 200_000
+        for wait, late in ((clock.wake_at, exact), (clock.sleep_until, timer)):
+            when = clock.now() + rng.randrange(8_000_000)
+            await wait(when)
+            late.append(clock.now() - when)
+    assert min(exact) >= 0
+    assert sorted(exact)[20] < sorted(timer)[20] / 2
 
 
 async def test_exact_waits_at_once_are_never_early() -> None:
@@ -71,15 +75,19 @@ async def test_exact_waits_at_once_are_never_early() -> None:
 
 
 async def test_the_loop_goes_on_during_an_exact_wait() -> None:
-    """Other tasks run all the time while the last stretch is waited out."""
+    """Other tasks have many turns in each half millisecond before its end."""
     clock = SystemClock()
-    waiting = asyncio.create_task(clock.wake_at(clock.now() + 30_000_000))
-    longest, last = 0, clock.monotonic()
-    while not waiting.done():
-        await asyncio.sleep(0)
-        now = clock.monotonic()
-        longest, last = max(longest, now - last), now
-    assert longest < 25_000_000
+    turns = dict.fromkeys(range(4), 0)
+    for _ in range(1_000):
+        if min(turns.values()) > 20:
+            break
+        when = clock.now() + 5_000_000
+        waiting = asyncio.create_task(clock.wake_at(when))
+        while not waiting.done():
+            await asyncio.sleep(0)
+            if (left := (when - clock.now()) // 500_000) in turns:
+                turns[left] += 1
+    assert min(turns.values()) > 20, turns
 
 
 @pytest.mark.parametrize("behind", [0, 1, HOUR * NANOSECONDS])

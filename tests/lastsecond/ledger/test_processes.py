@@ -63,8 +63,10 @@ def test_of_two_processes_one_arms(tmp_path: Path) -> None:
 
 def test_killed_at_any_moment_it_keeps_what_it_promised(tmp_path: Path) -> None:
     """After each SIGKILL the file is whole and has every arm that was acknowledged."""
-    moments, promised = random.Random(7), set()
-    for life in range(20):
+    moments, promised, life = random.Random(7), set[str](), 0
+    while life < 20 or len(promised) <= 20:
+        life += 1
+        assert life < 300, "it promises next to nothing"
         with start("live", tmp_path, f"{life}-") as child:
             assert child.stdout is not None
             assert child.stdout.readline() == "ready\n"
@@ -76,7 +78,6 @@ def test_killed_at_any_moment_it_keeps_what_it_promised(tmp_path: Path) -> None:
         with closing(raw(tmp_path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         assert promised <= {row["condition_id"] for row in table(tmp_path, "arms")}
-    assert len(promised) > 20
     _chains_hold(tmp_path)
 
 
