@@ -130,13 +130,17 @@ class Settlement:
             for start in range(0, len(due), _AT_ONCE):
                 await self._world.calm()
                 asked = due[start : start + _AT_ONCE]
-                done = await asyncio.gather(*(self._ask(market) for market in asked))
-                open_still -= {
-                    m.condition_id
-                    for m, ended in zip(asked, done, strict=True)
-                    if ended
-                }
+                done = await asyncio.gather(*(self._asked(m) for m in asked))
+                open_still.difference_update(filter(None, done))
             return open_still
+
+    async def _asked(self, market: Awaited) -> ConditionId | None:
+        """Ask for one market, whatever becomes of it; its id once it is done with."""
+        try:
+            return market.condition_id if await self._ask(market) else None
+        except Exception:
+            logger.critical("SETTLING_FAILED %s", market.ticker, exc_info=True)
+            return None
 
     async def _ask(self, market: Awaited) -> bool:
         """Book the result of one market; False while it is not known."""

@@ -23,12 +23,13 @@ SHARES = 5_050_500
 
 
 class PayingLedger(MemoryLedger):
-    """A ledger of which one market is awaited until it is paid."""
+    """A ledger of which one market is awaited until it is paid, and others for ever."""
 
     def __init__(self, market: Awaited) -> None:
         super().__init__()
         self.states[MARKET] = State.FILLED
         self.waiting = [market]
+        self.others: list[Awaited] = []
 
     async def awaited(self) -> list[Awaited]:
         disputed = any(kind == "results_differ" for kind, _ in self.notes)
@@ -36,7 +37,7 @@ class PayingLedger(MemoryLedger):
         known = self.states[MARKET] is State.SETTLED or (
             MARKET in self.paid_up and not self.waiting[0].token_id
         )
-        return [] if known else self.waiting
+        return self.others if known else [*self.others, *self.waiting]
 
 
 class Town:
@@ -293,6 +294,26 @@ def test_a_ledger_that_cannot_be_read_is_tried_later(
 
     live()
     assert "UNSETTLED ledger.db is locked" in caplog.text
+
+
+def test_a_fault_in_one_market_leaves_the_others_their_result(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is logged, stays open, and is asked again."""
+
+    @on_jumping_loop
+    async def live() -> None:
+        town = Town(["1", "0"], [True, False])
+        strange = replace(town.ledger.waiting[0], condition_id=ConditionId("0xbb"))
+        town.ledger.others = [strange]  # the town knows no such market, and raises
+        assert await town.settlement.look() == {strange.condition_id}
+        assert town.ledger.rows == [("settled", "5050500 gamma+clob")]
+        begun = town.clock.now()
+        await town.settlement.finish({strange.condition_id}, 60)
+        assert town.clock.now() - begun >= 60 * NANOSECONDS
+
+    live()
+    assert "SETTLING_FAILED btc" in caplog.text
 
 
 def test_a_dispute_is_not_settled_by_the_silence_of_one_side() -> None:
