@@ -15,7 +15,7 @@ class SkipReason(StrEnum):
     HALF_UPDATED = "half_updated"  # one token's frame has come, the other's not
     SOCKETS_DISAGREE = "sockets_disagree"  # the same moment, two different books
     LOST_GROUND = "lost_ground"  # what is left is older than what was once known
-    LATE_FEED = "late_feed"  # both sockets' newest word came a second late
+    LATE_FEED = "late_feed"  # the newest word came a second late over both sockets
     NO_ASK = "no_ask"  # nobody sells one of the outcomes: no favourite, or none to buy
     NO_FAVOURITE = "no_favourite"  # equal asks, or none above MIN_PRICE
     ABOVE_CAP = "above_cap"  # the favourite's best ask exceeds MAX_PRICE

@@ -27,7 +27,7 @@ BOOK_AGE_LIMIT = FRESH
 """Monotonic ns: a book whose last word is older never trades."""
 
 BEHIND_LIMIT = NANOSECONDS
-"""Ns by which both sockets' newest word may be older than its coming.
+"""Ns by which the newest word may be older than its first coming, over either socket.
 
 The exchange's own events are out of step by up to 0.6 s, and its queues have been seen
 11 s long (live study of 2026-10-04, docs/exchange.md).
@@ -65,7 +65,8 @@ class MarketView:
         self._silence = 0
         self._last_data: int | None = None
         self._trails: list[tuple[Trail, int]] = []
-        self._behind: list[int | None] = [None, None]
+        self._newest = 0
+        self._behind: int | None = None
 
     def book_of(self, outcome: Outcome) -> Book:
         """The book to believe for one outcome."""
@@ -89,9 +90,15 @@ class MarketView:
         for event in events:
             self._take(event, source, at)
             if now is not None and isinstance(event, _TELLS_ITS_TIME):
-                self._behind[source] = now - event.timestamp * MILLISECOND
+                self._clock(event.timestamp, now)
         if self._trails:
             self._note(source, at)
+
+    def _clock(self, timestamp: int, now: int) -> None:
+        """Whichever socket tells the newest first says how late the feed is."""
+        behind = now - timestamp * MILLISECOND
+        if timestamp > self._newest and behind > -BEHIND_LIMIT:
+            self._newest, self._behind = timestamp, behind
 
     def _take(self, event: Event, source: int, at: int) -> None:
         if isinstance(event, PriceChange):
@@ -127,7 +134,6 @@ class MarketView:
         """Know nothing more from a socket whose connection was lost."""
         for book in self.books.values():
             book.forget(source)
-        self._behind[source] = None
         self._note(source, at, lost=True)
 
     def silence_until(self, at: int, since: int) -> int:
@@ -214,8 +220,7 @@ class MarketView:
                 return BookFault.LOST_GROUND
             if found:
                 return found
-        known = [behind for behind in self._behind if behind is not None]
-        if known and min(known) > BEHIND_LIMIT:
+        if self._behind is not None and self._behind > BEHIND_LIMIT:
             return BookFault.LATE_FEED
         yes, no = (book.leading for book in self.books.values())
         return None if _mirrored(yes, no) else BookFault.HALF_UPDATED

@@ -225,12 +225,18 @@ def test_a_leading_book_that_lost_ground_is_no_book_to_trade_on() -> None:
 
 
 def test_a_feed_that_comes_late_is_found_out() -> None:
-    """Both sockets' newest word is over a second old when it comes: no trade."""
+    """The newest word is over a second old when it first comes: no trade."""
     view, _ = both_views()
-    frame = decode(change("0.97", "50", "0.97", 1.5)).events
-    on_time = round((CLOSE - 1.4) * NANOSECONDS)
-    late = round((CLOSE - 0.4) * NANOSECONDS)
-    view.take(frame, 0, at=20, now=late)
-    assert view.fault(25) == "late_feed"
-    view.take(frame, 1, at=30, now=on_time)
-    assert view.fault(35) != "late_feed", "one socket is on time"
+
+    def tell(source: int, told: float, came: float) -> str | None:
+        """Seconds before the close."""
+        frame = decode(change("0.97", "50", "0.97", told)).events
+        now = round((CLOSE - came) * NANOSECONDS)
+        view.take(frame, source, at=20, now=now)
+        return view.fault(25)
+
+    assert tell(0, 5, 3.9) == "late_feed"
+    assert tell(1, 4, 3.8) != "late_feed"
+    assert tell(0, 4, 2.9) != "late_feed", "one socket is on time"
+    assert tell(1, -2, 2.8) != "late_feed", "no clock is that far ahead"
+    assert tell(0, 3, 1.9) == "late_feed", "though the other, which hangs, was on time"
