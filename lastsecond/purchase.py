@@ -226,7 +226,7 @@ async def clear_up(world: World, busy: Collection[str] = ()) -> None:
     logger.warning("CLEARING_UP orders=%d", len(left))
     for order in left:
         if order.state in {State.ARMED, State.SENT}:
-            world.ledger.move(order.condition_id, State.UNCERTAIN, "found at start")
+            world.ledger.move(order.condition_id, State.UNCERTAIN, "found open")
     ended = await asyncio.gather(
         *(follow(world, order) for order in left), return_exceptions=True
     )

@@ -503,7 +503,7 @@ async def test_what_was_left_is_cleared_up_together() -> None:
     clearing = asyncio.create_task(clear_up(stage.world))
     await asyncio.sleep(1)
     assert set(stage.ledger.states.values()) == {State.UNCERTAIN}
-    assert stage.ledger.rows == [("uncertain", "found at start")] * 2
+    assert stage.ledger.rows == [("uncertain", "found open")] * 2
     assert stage.venue.asked == [
         (order.condition_id, order.order_ids, order.since) for order in orders
     ]

@@ -101,7 +101,7 @@ async def test_what_an_earlier_run_armed_may_have_left(tmp_path: Path) -> None:
             orders_today=1, open_exposure=7_000_000, loss_today=7_000_000
         )
         await ledger.unresolved()
-        ledger.move(market, State.UNCERTAIN, "found at start")
+        ledger.move(market, State.UNCERTAIN, "found open")
         assert (await ledger.figures(START)).open_exposure == 7_000_000
         ledger.result(market, None, Killed("no such order"))
         assert await ledger.figures(START) == Figures(orders_today=1)

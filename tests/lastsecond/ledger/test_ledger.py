@@ -183,7 +183,7 @@ async def test_a_later_run_ends_what_was_left(
         await armed(ledger)
     async with ledger_in(tmp_path) as ledger:
         await ledger.unresolved()
-        ledger.move(MARKET, State.UNCERTAIN, "found at start")
+        ledger.move(MARKET, State.UNCERTAIN, "found open")
         ledger.result(MARKET, UP, result)
         await ledger.flush()
         assert ledger.fault is None
@@ -197,7 +197,7 @@ async def test_an_answer_without_an_id_ends_it_too(tmp_path: Path) -> None:
     async with ledger_in(tmp_path) as ledger:
         assert await ledger.discover(MARKET, "btc", CLOSE) is State.ARMED
         await ledger.unresolved()
-        ledger.move(MARKET, State.UNCERTAIN, "found at start")
+        ledger.move(MARKET, State.UNCERTAIN, "found open")
         with pytest.raises(IllegalMoveError, match="None is not its order"):
             ledger.result(MARKET, None, Fill(1, 1))
         ledger.result(MARKET, None, Killed("no such order"))
