@@ -19,7 +19,7 @@ from config import Settings
 from lastsecond import money
 from lastsecond.errors import FeedError
 from lastsecond.history import MarketStatus
-from lastsecond.market import NANOSECONDS, ConditionId, Outcome, TokenId
+from lastsecond.market import MILLISECOND, NANOSECONDS, ConditionId, Outcome, TokenId
 from lastsecond.measure import LINGER, Measurement
 from lastsecond.orders import Intent, State
 from lastsecond.ports import Gap, MarketStream, World
@@ -365,7 +365,7 @@ class LastSecondTrader:
             favourite=None if token is None else self._outcome(token),
             bought=self._purchase.bought,
             depth=None if book is None else book.depth_within(self._limit()),
-            book_age_ms=None if age is None else age // 1_000_000,
+            book_age_ms=None if age is None else age // MILLISECOND,
         )
 
     def skip(self, reason: SkipReason, known: str | None = None) -> None:
@@ -384,7 +384,7 @@ class LastSecondTrader:
 
     def _circumstances(self) -> str:
         age = self._view.age(self._world.clock.monotonic())
-        age_ms = "unknown" if age is None else age // 1_000_000
+        age_ms = "unknown" if age is None else age // MILLISECOND
         nobody = "unknown" if age is None else "none"
         up, down = self.best_ask_yes or nobody, self.best_ask_no or nobody
         return (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lastsecond import money
 from lastsecond.errors import LastSecondError, SourceError
 from lastsecond.line import Line
-from lastsecond.market import NANOSECONDS
+from lastsecond.market import MILLISECOND, NANOSECONDS
 from lastsecond.ports import Clock, Guard, JsonSource, MarketStream
 from lastsecond.wire import account as wire
 
@@ -189,7 +189,7 @@ async def _round_trip(subject: Subject) -> tuple[bool, str]:
     return True, (
         f"warm {_spread(warm)}, cold {_spread(cold)}: an order sent at "
         f"{_before_close(subject.trigger)} arrives at {_before_close(arrives)} and, "
-        f"held {subject.hold / 1_000_000:.0f} ms, is matched at "
+        f"held {subject.hold / MILLISECOND:.0f} ms, is matched at "
         f"{_before_close(arrives - subject.hold)}"
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from lastsecond.background import Background
 from lastsecond.errors import SourceError, WireError
-from lastsecond.market import NANOSECONDS
+from lastsecond.market import MILLISECOND, NANOSECONDS
 from lastsecond.offset import Aim, OffsetEstimate, OffsetFault
 from lastsecond.ports import Clock, JsonSource
 from lastsecond.wire import clob
@@ -41,7 +41,6 @@ _MOST_SAMPLES = 16
 _STEPPED = 50_000_000
 _NOTABLE = 50_000_000
 _OFF = NANOSECONDS
-_MILLISECOND = 1_000_000
 
 logger = logging.getLogger(__name__)
 
@@ -257,8 +256,8 @@ class ExchangeTime(Background):
         self._told = offset
         logger.info(
             "CLOCK offset_ms=%+.1f uncertainty_ms=%.1f samples=%d",
-            offset / _MILLISECOND,
-            uncertainty / _MILLISECOND,
+            offset / MILLISECOND,
+            uncertainty / MILLISECOND,
             self._estimate.samples,
         )
         if abs(offset) > _OFF:

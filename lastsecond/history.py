@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from lastsecond.market import Outcome
+from lastsecond.money import MICRO
 from lastsecond.orders import Figure, State
 
 OFFSETS_MS = (
@@ -127,6 +128,13 @@ class MarketRecord:
 
     estimates: Mapping[Figure, EstimateRecord] = field(default_factory=dict)
     observation: Observation | None = None
+
+    @property
+    def price(self) -> int | None:
+        """What a share cost on average; None where nothing was bought."""
+        if self.cost is None or not self.shares:
+            return None
+        return self.cost * MICRO // self.shares
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,13 @@ NO_TOKEN = TokenId("")
 """Where a token might be named and none is."""
 
 NANOSECONDS = 1_000_000_000
+MILLISECOND = NANOSECONDS // 1000
+_DAY = 86_400 * NANOSECONDS
+
+
+def midnight(at: int) -> int:
+    """When ``at``'s day began in UTC; both in Unix ns."""
+    return at // _DAY * _DAY
 
 
 class Asset(StrEnum):

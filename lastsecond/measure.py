@@ -8,12 +8,11 @@ so that nothing is written in its last seconds.
 from collections.abc import Callable, Sequence
 
 from lastsecond.history import OFFSETS_MS, Observation, Sample
-from lastsecond.market import Outcome
+from lastsecond.market import MILLISECOND, Outcome
 from lastsecond.matching import fill_or_kill
 from lastsecond.money import MICRO
 from lastsecond.orders import Fill
 from lastsecond.ports import MarketStream, World
-from lastsecond.trail import MILLISECOND
 from lastsecond.view import MarketView
 
 BESIDE = 2 * MILLISECOND

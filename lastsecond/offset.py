@@ -8,7 +8,7 @@ time is of any clock of this machine that only drifts, so take the monotonic one
 
 from enum import Enum, StrEnum
 
-from lastsecond.market import NANOSECONDS
+from lastsecond.market import MILLISECOND, NANOSECONDS
 
 DRIFT_PPM = 100
 """How fast two clocks may part, at worst: an undisciplined crystal."""
@@ -18,7 +18,6 @@ STREAM_TOLERANCE = 100_000_000
 
 _STREAM_MEMORY = 60 * NANOSECONDS
 _MARGIN = 5_000_000
-_MILLISECOND = 1_000_000
 
 
 class OffsetFault(StrEnum):
@@ -81,7 +80,7 @@ class OffsetEstimate:
         Another server wrote it, so it counts less than /time: it may raise the lower
         bound, with STREAM_TOLERANCE, but never past the upper one; see ``disputed``.
         """
-        floor = timestamp_ms * _MILLISECOND - received - STREAM_TOLERANCE
+        floor = timestamp_ms * MILLISECOND - received - STREAM_TOLERANCE
         known = self._stream_floor(received)
         if known is None or floor >= known:
             self._floor = floor, received

@@ -14,7 +14,6 @@ from lastsecond.money import MICRO
 Levels = tuple[tuple[int, int], ...]
 """(price, size), cheapest first."""
 
-MILLISECOND = NANOSECONDS // 1000
 FRESH = 5 * NANOSECONDS
 """For how long the last word on a book is believed."""
 

@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from lastsecond import money
 from lastsecond.book import Book
-from lastsecond.market import NANOSECONDS, NO_TOKEN, Outcome, TokenId
+from lastsecond.market import MILLISECOND, NANOSECONDS, NO_TOKEN, Outcome, TokenId
 from lastsecond.merge import MergedBook
 from lastsecond.money import MICRO
-from lastsecond.trail import FRESH, MILLISECOND, NO_BOOK, STALE, Print, Scene, Trail
+from lastsecond.trail import FRESH, NO_BOOK, STALE, Print, Scene, Trail
 from lastsecond.wire.market_channel import (
     BestBidAsk,
     BookSnapshot,

@@ -31,7 +31,7 @@ from lastsecond.http import HttpSource
 from lastsecond.lag import LoopLag
 from lastsecond.ledger import open_ledger
 from lastsecond.lock import wallet_lock
-from lastsecond.market import NANOSECONDS, Asset, Interval, Outcome, Window
+from lastsecond.market import NANOSECONDS, Asset, Interval, Outcome, Window, midnight
 from lastsecond.ports import World
 from lastsecond.safeguards import Caps, Watchman
 from lastsecond.sim import Account, ReceivedOrder, SimMarket, SimulatedExchange
@@ -73,7 +73,6 @@ _BUSY = {
 }
 _STAGGERS = 0.25, 1.0, 4.0
 """Seconds between two runs' beginnings, the first time, and where played anew."""
-_DAY = 86_400 * NANOSECONDS
 
 
 def hindered(rows: Iterable["Row"]) -> bool:
@@ -288,7 +287,7 @@ class Stage:
             halt = self.halt
             caps = Caps(
                 limits=terms.limits,
-                figures=lambda: ledger.figures(clock.now() // _DAY * _DAY),
+                figures=lambda: ledger.figures(midnight(clock.now())),
                 halted=lambda: halt.active,
                 halt=halt.set,
             )

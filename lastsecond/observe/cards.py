@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from lastsecond.history import MarketRecord
-from lastsecond.money import MICRO
+from lastsecond.market import MILLISECOND
 from lastsecond.observe import charts, words
 from lastsecond.observe.funnel import Step, place
-from lastsecond.observe.health import NS_PER_MS, Quantiles
+from lastsecond.observe.health import Quantiles
 from lastsecond.observe.markup import Markup, element, together
 from lastsecond.observe.profit import FigureProfit, Standing, names, result_of
 from lastsecond.observe.report import Group
@@ -166,8 +166,8 @@ def numbers(group: Group) -> Markup:
     """Whatever has no picture."""
     profit, health = group.profit, group.health
     unknown = f", {profit.fees_unknown} unknown" if profit.fees_unknown else ""
-    silent = words.duration(health.silent_ms * NS_PER_MS)
-    watched = words.duration(health.watched_ms * NS_PER_MS)
+    silent = words.duration(health.silent_ms * MILLISECOND)
+    watched = words.duration(health.watched_ms * MILLISECOND)
     answers = [("answer after first byte", _quantiles(health.answers))]
     rows = [
         ("average price", words.dollars(profit.average_price, 4)),
@@ -251,14 +251,11 @@ def markets(group: Group) -> Markup:
 def _market(mode: str, market: MarketRecord) -> Sequence[str]:
     _, why = place(market)
     profit = result_of(market, names(mode)[0]).profit if market.side else None
-    price = None
-    if market.cost is not None and market.shares:
-        price = market.cost * MICRO // market.shares
     bought = market.side is not None
     return (
         words.moment(market.close_at),
         str(market.state),
-        words.price(price) if bought else "",
+        words.price(market.price) if bought else "",
         element("span", words.gain(profit), class_=sign(profit)) if bought else "",
         str(market.side or ""),
         words.result(market.paid_up),

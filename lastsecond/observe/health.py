@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lastsecond.history import EstimateRecord, MarketRecord
+from lastsecond.market import MILLISECOND
 from lastsecond.observe import statistics
 from lastsecond.observe.funnel import is_filled
 from lastsecond.orders import Figure, State
 
-NS_PER_MS = 1_000_000
 LOUD_STREAK = 10
 """Markets in a row with the same skip, from which on it is said loudly."""
 
@@ -97,11 +97,12 @@ def health(markets: Sequence[MarketRecord], trigger_ns: int | None) -> Health:
     observed = [m.observation for m in markets if m.observation is not None]
     late = _known(since_trigger(market, trigger_ns) for market in markets)
     blocked = _known(o.blocked_us and o.blocked_us * 1_000 for o in observed)
-    counts = Counter(bisect_right(EDGES_MS, ns / NS_PER_MS) for ns in late)
+    watched = sum(o.watched_until - o.watched_from for o in observed)
+    counts = Counter(bisect_right(EDGES_MS, ns / MILLISECOND) for ns in late)
     return Health(
         skips=tuple(sorted(skips.items(), key=lambda item: (-item[1], item[0]))),
         observed=len(observed),
-        watched_ms=sum(o.watched_until - o.watched_from for o in observed) // NS_PER_MS,
+        watched_ms=watched // MILLISECOND,
         silent_ms=sum(o.silent_ms for o in observed),
         silent_markets=sum(o.silent_ms > 0 for o in observed),
         reconnects=sum(o.reconnects for o in observed),

@@ -8,12 +8,11 @@ from typing import Protocol
 
 from lastsecond.errors import LedgerError
 from lastsecond.history import Day, MarketStatus
-from lastsecond.market import NANOSECONDS
+from lastsecond.market import NANOSECONDS, midnight
 from lastsecond.observe.board import Board, showing
 from lastsecond.observe.status import RunStatus, is_busy
 from lastsecond.ports import World
 
-_DAY = 86_400 * NANOSECONDS
 _COUNTING = 10.0
 _LAST_COUNT = 1.0
 
@@ -92,9 +91,9 @@ class Lookout:
 
     async def _count(self) -> None:
         """Ask the ledger; while it cannot be read, the day is not known."""
-        midnight = self._world.clock.now() // _DAY * _DAY
+        since = midnight(self._world.clock.now())
         try:
-            self._day = await self._world.ledger.day(midnight)
+            self._day = await self._world.ledger.day(since)
         except LedgerError:
             self._day = None
 

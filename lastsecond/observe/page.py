@@ -108,12 +108,7 @@ def _verdict(group: Group) -> Markup:
             ),
         ]
     for streak in group.health.streaks:
-        lasting = "and still does" if streak.lasting else f"until {streak.last}"
-        loud = (
-            f"{streak.count} markets in a row ended in {streak.reason}, "
-            f"from {streak.first}, {lasting}."
-        )
-        parts.append(element("p", loud, class_="loud"))
+        parts.append(element("p", words.streak(streak), class_="loud"))
     parts.append(element("p", _subject(group), class_="soft small"))
     tone = str(verdict.word).lower().replace(" ", "-")
     return element("section", *parts, class_=f"card whole verdict {tone}")

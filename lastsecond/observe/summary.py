@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lastsecond import money
-from lastsecond.market import NANOSECONDS
+from lastsecond.market import MILLISECOND, NANOSECONDS
 from lastsecond.observe.availability import Availability
 from lastsecond.observe.funnel import Step
 from lastsecond.observe.health import EDGES_MS, Divergence, Health, Quantiles
@@ -31,7 +31,7 @@ def instant(ns: int | None) -> str | None:
 
 def milliseconds(ns: int | None) -> float | None:
     """Nanoseconds as ms."""
-    return None if ns is None else ns / 1_000_000
+    return None if ns is None else ns / MILLISECOND
 
 
 def summary_of(group: Group) -> Row:

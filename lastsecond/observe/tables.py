@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from lastsecond.history import MarketRecord
+from lastsecond.market import MILLISECOND
 from lastsecond.observe import words
 from lastsecond.observe.funnel import place
-from lastsecond.observe.health import EDGES_MS, NS_PER_MS, Divergence, Quantiles
+from lastsecond.observe.health import EDGES_MS, Divergence, Quantiles
 from lastsecond.observe.profit import Standing, names, result_of
 from lastsecond.observe.report import Group, Report
 from lastsecond.observe.verdict import Word
@@ -63,11 +64,7 @@ def _group(console: Console, group: Group) -> None:
     style = _STYLES.get(word, "bold yellow")
     console.print(Text(f"{group.label} {word}: ", style).append(reason, "not bold"))
     for streak in group.health.streaks:
-        lasting = "and still does" if streak.lasting else f"until {streak.last}"
-        loud = (
-            f"{group.label} LOOK: {streak.count} markets in a row ended in "
-            f"{streak.reason}, from {streak.first}, {lasting}."
-        )
+        loud = f"{group.label} LOOK: {words.streak(streak)}"
         console.print(Text(words.plain(loud), "bold red"))
     console.print()
     tables = [
@@ -199,8 +196,8 @@ def _health(group: Group) -> list[Section]:
     answers = [("answer after first byte", _quantiles(health.answers))]
     rows = [
         ("markets observed", str(health.observed)),
-        ("silent for", words.duration(health.silent_ms * NS_PER_MS)),
-        ("of watched", words.duration(health.watched_ms * NS_PER_MS)),
+        ("silent for", words.duration(health.silent_ms * MILLISECOND)),
+        ("of watched", words.duration(health.watched_ms * MILLISECOND)),
         ("markets with silences", str(health.silent_markets)),
         ("reconnects", str(health.reconnects)),
         ("held up by itself, last 10 s", _quantiles(health.blocked)),
@@ -294,15 +291,12 @@ def _markets(group: Group) -> Section:
 def _market(mode: str, market: MarketRecord) -> Sequence[str]:
     result = result_of(market, names(mode)[0])
     _, why = place(market)
-    price = None
-    if market.cost is not None and market.shares:
-        price = market.cost * 1_000_000 // market.shares
     return (
         market.ticker,
         str(market.state),
         why.removeprefix(f"{market.state}: "),
         str(market.side or ""),
-        words.price(price) if market.side else "",
+        words.price(market.price) if market.side else "",
         words.dollars(market.cost) if market.side else "",
         words.gain(result.profit) if market.side else "",
     )

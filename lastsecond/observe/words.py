@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from lastsecond import money
-from lastsecond.market import NANOSECONDS
+from lastsecond.market import MILLISECOND, NANOSECONDS
+from lastsecond.observe.health import Streak
 from lastsecond.observe.report import Group, Report
 from lastsecond.observe.statistics import Rate
 
@@ -81,7 +82,7 @@ def duration(ns: int | None) -> str:
     if ns is None:
         return UNKNOWN
     if abs(ns) < NANOSECONDS:
-        return f"{ns / 1_000_000:.1f} ms"
+        return f"{ns / MILLISECOND:.1f} ms"
     if abs(ns) < 120 * NANOSECONDS:
         return f"{ns / NANOSECONDS:.1f} s"
     return f"{ns / NANOSECONDS / 60:.1f} min"
@@ -102,6 +103,15 @@ def result(paid_up: int | None) -> str:
 def moment(ns: int) -> str:
     """An instant to the minute, in UTC."""
     return datetime.fromtimestamp(ns // NANOSECONDS, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def streak(streak: Streak) -> str:
+    """That so many markets ended in one skip."""
+    lasting = "and still does" if streak.lasting else f"until {streak.last}"
+    return (
+        f"{streak.count} markets in a row ended in {streak.reason}, "
+        f"from {streak.first}, {lasting}."
+    )
 
 
 def nothing(report: Report) -> str:

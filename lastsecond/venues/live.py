@@ -33,7 +33,7 @@ from py_clob_client_v2.signer import Signer
 from lastsecond import money
 from lastsecond.errors import LineError, NotSentError, VenueError
 from lastsecond.line import Answer, Line
-from lastsecond.market import NANOSECONDS, TokenId
+from lastsecond.market import MILLISECOND, NANOSECONDS, TokenId
 from lastsecond.orders import (
     NEVER,
     Estimate,
@@ -369,7 +369,7 @@ class LiveVenue:
 
         Raises VenueError.
         """
-        now_ms = self._clock.now() // 1_000_000
+        now_ms = self._clock.now() // MILLISECOND
 
         def sign() -> dict[TokenId, SignedOrder]:
             return {

@@ -16,7 +16,7 @@ from lastsecond.http import HttpSource
 from lastsecond.lag import LoopLag
 from lastsecond.ledger import Ledger, open_ledger
 from lastsecond.lock import wallet_lock
-from lastsecond.market import NANOSECONDS
+from lastsecond.market import midnight
 from lastsecond.offset import OffsetFault
 from lastsecond.ports import Clock, Guard, Venue, World
 from lastsecond.safeguards import Caps, Watchman
@@ -28,7 +28,6 @@ from lastsecond.version import code_version
 if TYPE_CHECKING:
     from lastsecond.venues.live import Account, Authority
 
-_DAY = 86_400 * NANOSECONDS
 _GUARDS = {
     OffsetFault.UNKNOWN: Guard.CLOCK_UNKNOWN,
     OffsetFault.BEYOND: Guard.CLOCK_OFF,
@@ -180,7 +179,7 @@ async def live(terms: Terms) -> AsyncIterator[World]:
         halt = Halt(Path(terms.folder), ground.clock)
         caps = Caps(
             limits=terms.limits,
-            figures=lambda: ledger.figures(ground.clock.now() // _DAY * _DAY),
+            figures=lambda: ledger.figures(midnight(ground.clock.now())),
             halted=lambda: halt.active,
             halt=halt.set,
         )

@@ -20,6 +20,7 @@ from config import Settings
 from lastsecond.clock import JumpingLoop, LoopClock
 from lastsecond.errors import SourceError
 from lastsecond.market import (
+    MILLISECOND,
     NANOSECONDS,
     Asset,
     ConditionId,
@@ -30,7 +31,6 @@ from lastsecond.market import (
 )
 from lastsecond.orders import Intent, State
 from lastsecond.sim import naming
-from lastsecond.trail import MILLISECOND
 from main import TradingBotRunner
 from tests.bench.corpus import Corpus, corpus, stamped
 from tests.bench.crowd import resident

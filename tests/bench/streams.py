@@ -22,7 +22,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Frame, Opcode
 
 from lastsecond.clock import SystemClock
-from lastsecond.trail import MILLISECOND
+from lastsecond.market import MILLISECOND
 from tests.bench.corpus import Corpus, corpus, stamped
 
 TURNS = 40

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lastsecond.market import NANOSECONDS, TokenId
+from lastsecond.market import MILLISECOND, NANOSECONDS, TokenId
 from lastsecond.money import MICRO
-from lastsecond.trail import FRESH, MILLISECOND, STALE, Print, Scene, Trail
+from lastsecond.trail import FRESH, STALE, Print, Scene, Trail
 from lastsecond.view import MarketView
 from lastsecond.wire.market_channel import decode
 from tests.test_hft_trader import CLOSE, NO, YES, books, change

@@ -10,11 +10,10 @@ from random import Random
 
 import pytest
 
-from lastsecond.market import ConditionId, TokenId
+from lastsecond.market import MILLISECOND, ConditionId, TokenId
 from lastsecond.matching import fill_or_kill
 from lastsecond.money import MICRO
 from lastsecond.orders import Fill
-from lastsecond.trail import MILLISECOND
 from lastsecond.view import MarketView
 from lastsecond.wire.market_channel import (
     BookSnapshot,
