@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from lastsecond.clock import SystemClock
@@ -38,6 +39,8 @@ def verdict(terms: Terms) -> str:
         history = read_history(Path(terms.folder) / "ledger.db")
     except LedgerError as error:
         return f"No dry run to go by: {error}"
+    own = [m for m in history.markets if m.settings_hash == terms.fingerprint]
+    history = replace(history, markets=tuple(own))
     found = build(history, now=SystemClock().now(), mode="paper")
     group = found.group("PAPER", terms.fingerprint)
     if group is None:
