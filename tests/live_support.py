@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from eth_account import Account as Wallet
 
@@ -75,9 +75,16 @@ _STAGGERS = 0.25, 1.0, 4.0
 """Seconds between two runs' beginnings, the first time, and where played anew."""
 
 
-def hindered(rows: Iterable["Row"]) -> bool:
-    """Whether a market was skipped as a machine makes it that is busy elsewhere."""
-    return any(row.reason in _BUSY for row in rows)
+class Skipped(Protocol):
+    """A market, and why it was skipped, if it was."""
+
+    @property
+    def reason(self) -> str: ...
+
+
+def hindered(markets: Iterable[Skipped]) -> bool:
+    """Whether one was skipped as a machine makes it that is busy elsewhere."""
+    return any(market.reason in _BUSY for market in markets)
 
 
 class Came(Generic[T]):
@@ -103,9 +110,10 @@ async def together(
     with ever fewer beside them.
     """
 
-    async def later(seconds: float, run: Awaitable[T]) -> T:
+    async def later(seconds: float, play: Play[T], own: Path) -> T:
         await asyncio.sleep(seconds)
-        return await run
+        await asyncio.to_thread(own.mkdir, parents=True)
+        return await play(own)
 
     came = Came[T]()
     for stagger in _STAGGERS:
@@ -116,7 +124,7 @@ async def together(
             or spoilt(run)
         ]
         begun = [
-            later(place * stagger, plays[name](folder / f"{place}-{stagger}"))
+            later(place * stagger, plays[name], folder / f"{place}-{stagger}")
             for place, name in enumerate(left)
         ]
         ended = await asyncio.gather(*begun, return_exceptions=True)

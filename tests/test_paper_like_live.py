@@ -9,7 +9,7 @@ little, some nothing, some too dear.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,7 +31,16 @@ from lastsecond.orders import Figure, State
 from lastsecond.ports import World
 from lastsecond.settlement import Settlement
 from lastsecond.sim import Account, SimMarket
-from tests.live_support import CLOSE, LIVE, ShiftedClock, Stage, paper_venue, stage
+from tests.live_support import (
+    CLOSE,
+    LIVE,
+    ShiftedClock,
+    Stage,
+    anew,
+    hindered,
+    paper_venue,
+    stage,
+)
 from tests.scripted import OpenGate, no_epilogue
 
 SECONDS, EACH = 40, 5
@@ -200,18 +209,24 @@ def told(market: MarketRecord) -> dict[str, object]:
     return same
 
 
-async def test_two_hundred_markets_end_the_same(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Each market's state, side, shares, cost, fee and payout are those of live.
+@dataclass(frozen=True)
+class Evening:
+    """What both bots' ledgers came to, by condition id, and what the exchange saw."""
 
-    What differs by design: ids (a paper order has no signature), the words of a kill
-    (the exchange has one sentence for all, paper says what was missing), and times.
-    """
-    caplog.set_level(logging.WARNING)
+    live: Mapping[str, MarketRecord]
+    paper: Mapping[str, MarketRecord]
+    account: Account
+    posts: int
+
+    def hindered(self) -> bool:
+        return hindered([*self.live.values(), *self.paper.values()])
+
+
+async def play_evening(folder: Path) -> Evening:
+    """The same 200 markets, traded live and on paper."""
     played = scripts(2026)
     windows = [script.window for script in played]
-    live, paper = tmp_path / "live", tmp_path / "paper"
+    live, paper = folder / "live", folder / "paper"
     live.mkdir()
     paper.mkdir()
     async with (
@@ -226,8 +241,25 @@ async def test_two_hundred_markets_end_the_same(
     ):
         await asyncio.gather(trade(first, real, played), trade(second, dry, played))
         account, posts = first.account, len(first.exchange.orders)
-    by_live = {m.condition_id: m for m in read_history(live / "ledger.db").markets}
-    by_paper = {m.condition_id: m for m in read_history(paper / "ledger.db").markets}
+    return Evening(
+        {m.condition_id: m for m in read_history(live / "ledger.db").markets},
+        {m.condition_id: m for m in read_history(paper / "ledger.db").markets},
+        account,
+        posts,
+    )
+
+
+async def test_two_hundred_markets_end_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each market's state, side, shares, cost, fee and payout are those of live.
+
+    What differs by design: ids (a paper order has no signature), the words of a kill
+    (the exchange has one sentence for all, paper says what was missing), and times.
+    """
+    caplog.set_level(logging.WARNING)
+    evening = await anew(play_evening, tmp_path, Evening.hindered)
+    by_live, by_paper = evening.live, evening.paper
     assert len(by_live) == len(by_paper) == SECONDS * EACH
     differing = {
         market.ticker: (told(market), told(by_paper[condition_id]))
@@ -235,8 +267,8 @@ async def test_two_hundred_markets_end_the_same(
         if told(market) != told(by_paper[condition_id])
     }
     assert not differing, differing
-    _is_worth_comparing(list(by_live.values()), posts)
-    _is_the_exchange_s_own_account(account, list(by_live.values()))
+    _is_worth_comparing(list(by_live.values()), evening.posts)
+    _is_the_exchange_s_own_account(evening.account, list(by_live.values()))
     _twins_agree(list(by_live.values()))
 
 
