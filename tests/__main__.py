@@ -8,22 +8,22 @@ twice.
 import subprocess
 import sys
 
-ALONE = ("tests/test_live_faults.py", "tests/test_paper_like_live.py")
-"""Sixty bots, and two hundred markets twice: nothing beside them."""
+PATIENT = ("tests/test_live_faults.py", "tests/test_paper_like_live.py")
+"""Sixty bots, and two hundred markets twice. Mostly they wait, but never long for a
+processor: nothing runs beside them."""
 
+PYTEST = "pytest --dist loadfile --no-loadscope-reorder -n"
 GATE = (
     "ruff format --check .",
     "ruff check .",
     "mypy",
     "coverage erase",
-    f"coverage run -m pytest {' '.join(ALONE)}",
-    "coverage run -m pytest -n 3 --dist loadfile --ignore " + " --ignore ".join(ALONE),
+    f"{PYTEST} 2 {' '.join(PATIENT)}",
+    f"coverage run -m {PYTEST} 4 --ignore {' --ignore '.join(PATIENT)}",
     "coverage combine --quiet",
     "coverage report",
 )
-
-
-AGAIN = "coverage run -m pytest --last-failed --last-failed-no-failures none"
+AGAIN = "pytest --last-failed --last-failed-no-failures none"
 FAILED = 1
 """pytest's exit status for failed tests, and not for anything else."""
 
@@ -32,7 +32,7 @@ def main() -> int:
     """Run each tool of the gate; the exit status of the first that fails, else 0."""
     for command in GATE:
         status = run(command)
-        if status == FAILED and "pytest" in command:
+        if status == FAILED and PYTEST in command:
             print("what failed, once more, alone:", flush=True)
             status = run(AGAIN)
         if status:
@@ -43,9 +43,8 @@ def main() -> int:
 def run(command: str) -> int:
     """Show and run it; its exit status."""
     print(f"+ {command}", flush=True)
-    return subprocess.run(
-        [sys.executable, "-m", *command.split()], check=False
-    ).returncode
+    done = subprocess.run([sys.executable, "-m", *command.split()], check=False)
+    return done.returncode
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from eth_account import Account as Wallet
@@ -41,19 +41,9 @@ from tests.live_support import (
     window,
 )
 
-if TYPE_CHECKING:
-    from tests.live_run import SimulatedRun
-
-pytest_plugins = "tests.live_run"
-
 MICRO = 1_000_000
 CAP = replace(LIVE, max_price=Decimal("0.987"))
 LATEST = 50_000_000
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _first_of_all(simulated_run: "SimulatedRun") -> None:
-    """The longest test's process starts before anything else."""
 
 
 # -- judging by hand --
@@ -239,9 +229,7 @@ async def play_eight(folder: Path) -> Evening:
 
 
 @pytest.fixture(scope="module")
-def evening(
-    tmp_path_factory: pytest.TempPathFactory, simulated_run: "SimulatedRun"
-) -> Evening:
+def evening(tmp_path_factory: pytest.TempPathFactory) -> Evening:
     """The eight markets, traded once; every test looks at the same run."""
     folder = tmp_path_factory.mktemp("eight")
     with asyncio.Runner(loop_factory=NotingLoop) as runner:

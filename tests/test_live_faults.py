@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -37,24 +37,13 @@ from tests.live_support import (
     Row,
     Stage,
     hindered,
-    ledger_rows,
     show,
     stage,
     together,
     window,
 )
 
-if TYPE_CHECKING:
-    from tests.live_run import SimulatedRun
-
-pytest_plugins = "tests.live_run"
-
 Act = Callable[[Stage], Coroutine[object, object, None]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _first_of_all(simulated_run: "SimulatedRun") -> None:
-    """The longest test's process starts before anything else."""
 
 
 def known_of(received: ReceivedOrder) -> tuple[str, tuple[int, int] | None]:
@@ -707,20 +696,3 @@ def test_a_run_that_ends_early_loses_nothing(resumed: Came[Twice], name: str) ->
     [received] = run.second.posts(0)
     check_truth(run.second.rows[0], received)
     assert run.second.halted == ""
-
-
-# -- the program as a person starts it --
-
-
-def test_the_program_trades_offline_with_live_orders(
-    simulated_run: "SimulatedRun",
-) -> None:
-    """--sim --live --once: exit 0, one order, filled and paid; five are skipped."""
-    status, told = simulated_run.end()
-    assert status == 0, told
-    rows = ledger_rows(simulated_run.folder / "data" / "sim").values()
-    assert len(rows) == 6
-    [bought] = [row for row in rows if row.sends]
-    assert bought.state == "settled"
-    assert [row.state for row in rows if not row.sends] == ["skipped"] * 5
-    assert "mode=LIVE" in told

@@ -621,7 +621,7 @@ STATES: dict[type[Result], State] = {
 
 TestOrderMachine = OrderMachine.TestCase
 TestOrderMachine.settings = settings(
-    max_examples=150,
+    max_examples=2 * settings().max_examples,
     stateful_step_count=12,
     deadline=None,
     derandomize=True,

@@ -228,7 +228,6 @@ def decided(wins: int, losses: int, fee: int = 7_000) -> Group:
 
 
 @given(st.integers(0, 260), st.integers(0, 6))
-@settings(deadline=None, max_examples=40)
 def test_the_verdict_is_the_exact_test(wins: int, losses: int) -> None:
     """GO and NO-GO come exactly where scipy's one-sided test says so."""
     if wins + losses == 0:
