@@ -106,8 +106,8 @@ async def together(
 ) -> Came[T]:
     """All of them under way together.
 
-    Those that raised or that a busy machine spoilt are played anew, at most twice, and
-    with ever fewer beside them.
+    Those that a busy machine spoilt, or that raised, are played anew, at most twice,
+    and with ever fewer beside them; never one of which something was asserted in vain.
     """
 
     async def later(seconds: float, play: Play[T], own: Path) -> T:
@@ -117,12 +117,7 @@ async def together(
 
     came = Came[T]()
     for stagger in _STAGGERS:
-        left = [
-            name
-            for name in plays
-            if isinstance(run := came.runs.get(name), BaseException | None)
-            or spoilt(run)
-        ]
+        left = [name for name in plays if _wants(came.runs.get(name), spoilt)]
         begun = [
             later(place * stagger, plays[name], folder / f"{place}-{stagger}")
             for place, name in enumerate(left)
@@ -130,6 +125,15 @@ async def together(
         ended = await asyncio.gather(*begun, return_exceptions=True)
         came.runs |= dict(zip(left, ended, strict=True))
     return came
+
+
+def _wants(run: T | BaseException | None, spoilt: Callable[[T], bool]) -> bool:
+    """Whether it is to be played, for the first time or anew."""
+    if run is None:
+        return True
+    if isinstance(run, BaseException):
+        return not isinstance(run, AssertionError)
+    return spoilt(run)
 
 
 async def anew(play: Play[T], folder: Path, spoilt: Callable[[T], bool]) -> T:
@@ -367,4 +371,8 @@ async def stage(
                 clob_secret=account.secret,
                 clob_passphrase=account.passphrase,
             )
-        yield Stage(exchange, clock, account, settings, markets)
+        try:
+            yield Stage(exchange, clock, account, settings, markets)
+        finally:
+            for market in exchange.markets.values():
+                assert len(exchange.posts(market.condition_id)) <= 1, "bought twice"
