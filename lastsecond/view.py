@@ -90,11 +90,11 @@ class MarketView:
         for event in events:
             self._take(event, source, at)
             if now is not None and isinstance(event, _TELLS_ITS_TIME):
-                self._clock(event.timestamp, now)
+                self._learn_lag(event.timestamp, now)
         if self._trails:
             self._note(source, at)
 
-    def _clock(self, timestamp: int, now: int) -> None:
+    def _learn_lag(self, timestamp: int, now: int) -> None:
         """Whichever socket tells the newest first says how late the feed is."""
         behind = now - timestamp * MILLISECOND
         if timestamp > self._newest and behind > -BEHIND_LIMIT:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lastsecond.history import OFFSETS_MS, MarketRecord, Sample
-from lastsecond.market import NANOSECONDS, Outcome
+from lastsecond.market import MILLISECOND, Outcome
 from lastsecond.money import MICRO
 from lastsecond.observe import statistics
 from lastsecond.observe.statistics import Rate
@@ -73,7 +73,7 @@ def _unmeasured(offset_ms: int, markets: Sequence[MarketRecord]) -> int | None:
     """Markets watched at that moment without a sample: this machine stalled then."""
     if offset_ms not in OFFSETS_MS:
         return None
-    after = offset_ms * NANOSECONDS // 1000
+    after = offset_ms * MILLISECOND
     return sum(
         seen.watched_from <= market.close_at + after <= seen.watched_until
         and offset_ms not in {sample.offset_ms for sample in seen.samples}

@@ -180,9 +180,7 @@ def _markets(status: RunStatus, columns: Sequence[_Column], room: int) -> list[T
 
 def _market(market: MarketStatus, columns: Sequence[_Column], now: int) -> Text:
     cells = " ".join(each.padded(each.cell(market, now)) for each in columns)
-    row = _text(
-        cells.rstrip(" ")
-    )  # the shorter, the less is wrapped in a smaller window
+    row = _text(cells.rstrip(" "))  # the less is wrapped in a smaller window
     start = 0
     for column in columns:
         if style := column.style(market):

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from lastsecond.history import EstimateRecord
 from lastsecond.ledger import open_ledger
 from lastsecond.ledger.reading import read_history
 from lastsecond.market import NANOSECONDS, ConditionId, Outcome, TokenId
-from lastsecond.orders import Estimate, Figure, Fill, Killed, SignedOrder, State
+from lastsecond.orders import Estimate, Figure, Fill, Killed, State
 from tests.lastsecond.ledger.setting import (
     CLOSE,
     MARKET,
@@ -29,20 +30,6 @@ TOKENS = TokenId("1"), TokenId("2")
 BOUGHT = Fill(5_000_000, 4_900_000, ((980_000, 5_000_000),))
 
 
-def with_rate(order: SignedOrder) -> SignedOrder:
-    return SignedOrder(
-        order_id=order.order_id,
-        condition_id=order.condition_id,
-        token_id=order.token_id,
-        outcome=order.outcome,
-        maker_amount=order.maker_amount,
-        taker_amount=order.taker_amount,
-        limit=order.limit,
-        body=order.body,
-        fee_rate=70_000,
-    )
-
-
 async def write_a_life(folder: Path) -> None:
     """A market bought, measured and paid, and one that was skipped."""
     clock = StillClock(START)
@@ -58,7 +45,7 @@ async def write_a_life(folder: Path) -> None:
     ) as ledger:
         await ledger.discover(MARKET, "btc", CLOSE, TOKENS)
         ledger.move(MARKET, State.WATCHING)
-        order = with_rate(signed())
+        order = replace(signed(), fee_rate=70_000)
         await ledger.arm(MARKET, [order])
         ledger.sent(MARKET, order.order_id, CLOSE - NANOSECONDS)
         clock.at = CLOSE
